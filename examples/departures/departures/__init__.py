@@ -1,0 +1,59 @@
+"""Departures: every flight that left New York in 2013, streamed.
+
+``create_app`` loads the data on first start, makes the board and its ticker, and joins
+them to the views. Each view streams with ``flask_sluice.stream`` and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from flask_sluice import Sluice
+from flask_sluice.pubsub import Ticker
+
+from . import board, cli, data, pages, state, tally
+from .views import flights, home, stats, streamhtml, ticker
+
+__all__ = ["create_app"]
+
+
+def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
+    """Make the app.
+
+    The database lives in the instance folder: the key INSTANCE_PATH of *test_config*,
+    else the environment's DEPARTURES_INSTANCE, else the folder that Flask chooses.
+    """
+    config = dict(test_config or {})
+    folder = config.pop("INSTANCE_PATH", None) or os.environ.get("DEPARTURES_INSTANCE")
+    app = Flask(__name__, instance_path=folder and str(Path(folder).resolve()))
+    app.config.from_prefixed_env()  # FLASK_SLUICE_PARK=false and the like
+    app.config.update(config)
+
+    sluice = Sluice(app)
+    database = data.ensure(Path(app.instance_path), tell)
+    shown = board.Board(database)
+    state.init_app(
+        app,
+        state.State(
+            database=database,
+            board=shown,
+            ticker=Ticker(shown.line, interval=1.0),
+            tally=tally.Tally(app, sluice),
+        ),
+    )
+    pages.init_app(app)
+    cli.init_app(app)
+    for module in (home, flights, ticker, streamhtml, stats):
+        app.register_blueprint(module.bp)
+    return app
+
+
+def tell(message: str) -> None:
+    """Show the loader's progress; a server's log goes to the same place."""
+    print(message, file=sys.stderr, flush=True)

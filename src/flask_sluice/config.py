@@ -1,0 +1,111 @@
+"""The `SLUICE_*` keys: one table that code, docs and tests read.
+
+In: an app's config. Out: a `Settings`, checked once at `init_app`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .errors import ConfigError
+
+__all__ = ["KEYS", "Key", "Settings"]
+
+log = logging.getLogger("flask_sluice")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One config key.
+
+    :ivar name: as in `app.config`.
+    :ivar default: what counts when it isn't set.
+    :ivar expects: its type and unit, in words.
+    :ivar check: whether a value will do.
+    :ivar why: what it is for.
+    """
+
+    name: str
+    default: Any
+    expects: str
+    check: Callable[[Any], bool]
+    why: str
+
+
+def _count(value: object) -> bool:
+    return value is None or (type(value) is int and value > 0)
+
+
+KEYS: tuple[Key, ...] = (
+    Key(
+        "SLUICE_MAX_STREAMS",
+        16_384,
+        "a count, or None for no limit",
+        _count,
+        "Streams open at once in one process. One more is answered 503 before any"
+        " work is done. Parked streams aren't counted by the server, so this is"
+        " what keeps a process within its limit of open files.",
+    ),
+    Key(
+        "SLUICE_MAX_STREAMS_PER_CLIENT",
+        None,
+        "a count, or None for no limit",
+        _count,
+        "The same for one `request.remote_addr`. Off by default: behind a proxy"
+        " that isn't told of with ProxyFix every client has the proxy's address.",
+    ),
+    Key(
+        "SLUICE_PARK",
+        True,
+        'True, False or "always"',
+        lambda value: value in (True, False, "always"),
+        "Whether a feed's socket may be taken from the server's worker thread."
+        ' "always" does it also when a middleware wraps `start_response`, which'
+        " is right for one that only watches and wrong for one that rewrites.",
+    ),
+    Key(
+        "SLUICE_HALF_CLOSE",
+        "ask",
+        '"ask", "stay" or "leave"',
+        lambda value: value in ("ask", "stay", "leave"),
+        "What it means when a client closes its sending half. A browser that goes"
+        " away and a tool that has merely said all it wants look alike until"
+        ' something is sent to them. "ask": the latter if it came with the request,'
+        " or if bytes sent afterwards are taken; else gone after 0.75 s."
+        ' "stay": never gone by that alone. "leave": gone at once.',
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The values in force for one app."""
+
+    max_streams: int | None
+    max_streams_per_client: int | None
+    park: bool | Literal["always"]
+    half_close: Literal["ask", "stay", "leave"]
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Settings:
+        """Read the keys.
+
+        :raises ConfigError: a value can't be used.
+        """
+        known = {key.name for key in KEYS}
+        for name in config:
+            if name.startswith("SLUICE_") and name not in known:
+                # Not an error: it may be a key of a later version.
+                log.warning("%s is not a key of this Flask-Sluice: ignored", name)
+        values = {}
+        for key in KEYS:
+            value = config.get(key.name, key.default)
+            if not key.check(value):
+                raise ConfigError(
+                    f"{key.name} is {value!r}, but expects {key.expects}."
+                )
+            values[key.name.removeprefix("SLUICE_").lower()] = value
+        return cls(**values)

@@ -1,0 +1,178 @@
+"""Every error that Flask-Sluice raises, as one tree.
+
+::
+
+    SluiceError
+    ├── UsageError (RuntimeError)            the extension is used in the wrong place
+    │   ├── NotInitializedError              no Sluice for this app
+    │   ├── AlreadyInitializedError          init_app a second time
+    │   └── OutsideRequestError              no request is being handled
+    ├── ConfigError (ValueError)             a SLUICE_* value that can't be used
+    ├── ArgumentError (ValueError)           an argument of stream() and friends
+    │   └── HeaderError                      CR, LF or the like in a header's value
+    ├── BodyTypeError (TypeError)            the body, or an item, isn't text or bytes
+    ├── FellBehindError (RuntimeError)       a client too slow for a feed's history
+    ├── CommittedError (RuntimeError)        too late: the first byte is on its way
+    ├── TooManyStreamsError (503)            SLUICE_MAX_STREAMS or _PER_CLIENT reached
+    └── TransferCut (ConnectionResetError)   tells the server to cut the transfer
+        ├── StreamFailed                     the body raised, and was logged
+        ├── StreamExpired                    the deadline passed
+        └── ClientLeft                       nobody is there any more
+
+Each class inherits the built-in that fits, so `except ValueError` still works.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from werkzeug.exceptions import ServiceUnavailable
+
+__all__ = [
+    "AlreadyInitializedError",
+    "ArgumentError",
+    "BodyTypeError",
+    "ClientLeft",
+    "CommittedError",
+    "ConfigError",
+    "FellBehindError",
+    "HeaderError",
+    "NotInitializedError",
+    "OutsideRequestError",
+    "SluiceError",
+    "StreamExpired",
+    "StreamFailed",
+    "TooManyStreamsError",
+    "TransferCut",
+    "UsageError",
+]
+
+
+class SluiceError(Exception):
+    """The root of the tree. Never raised itself."""
+
+
+class UsageError(SluiceError, RuntimeError):
+    """The extension is used in the wrong place or at the wrong time."""
+
+
+class NotInitializedError(UsageError):
+    """The current app has no `Sluice`."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This app has no Flask-Sluice. Write sluice = Sluice(app), or call"
+            " sluice.init_app(app) in your app factory."
+        )
+
+
+class AlreadyInitializedError(UsageError):
+    """`init_app` was called for an app that has a `Sluice` already."""
+
+    def __init__(self, app_name: str) -> None:
+        super().__init__(
+            f"The app {app_name!r} has a Sluice already: call init_app once, and"
+            ' find it again as app.extensions["sluice"].'
+        )
+
+
+class OutsideRequestError(UsageError):
+    """Something that belongs to a request was used while none is handled."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} works while a request is handled: call it in a view or in the"
+            " body of a stream."
+        )
+
+
+class ConfigError(SluiceError, ValueError):
+    """A `SLUICE_*` value that can't be used. The message names the key."""
+
+
+class ArgumentError(SluiceError, ValueError):
+    """An argument that can't be used. The message names it."""
+
+
+class HeaderError(ArgumentError):
+    """A value with CR, LF or another control character was meant for a header.
+
+    RFC 9110 §5.5 allows none of them; letting one through would let a user's input
+    write headers, or a second response, of its own.
+    """
+
+    def __init__(self, name: str, value: str) -> None:
+        super().__init__(
+            f"{name} holds a control character, which no header may: {value!r}."
+            " Strip it where the value comes from."
+        )
+
+
+class BodyTypeError(SluiceError, TypeError):
+    """The body, or an item that it yielded, is neither text nor bytes."""
+
+
+class FellBehindError(SluiceError, RuntimeError):
+    """A client was so slow that what it should get next is no longer kept.
+
+    Its stream fails, so that it knows and can come back; nothing is left out.
+    """
+
+    def __init__(self, behind: int, kept: int) -> None:
+        super().__init__(f"The client is {behind} items behind; {kept} are kept.")
+
+
+class CommittedError(SluiceError, RuntimeError):
+    """A header, the status or the session was changed after the first byte.
+
+    The client has the headers by then, so the change could only be lost. Make it
+    before `stream()` returns, or before the body's first `yield`.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} can't be changed any more: the response's first byte is on its"
+            " way. Do it in the view, or before the body's first yield."
+        )
+
+
+class TooManyStreamsError(SluiceError, ServiceUnavailable):
+    """A limit on open streams is reached: answered as 503 with `Retry-After`.
+
+    :ivar limit: how many streams are allowed.
+    :ivar per_client: True when the limit is the one for a single client.
+    """
+
+    def __init__(self, limit: int, *, per_client: bool, retry_after: int) -> None:
+        whose = "for one client" if per_client else "in this process"
+        ServiceUnavailable.__init__(
+            self,
+            f"The limit of {limit} open streams {whose} is reached.",
+            retry_after=retry_after,
+        )
+        self.limit = limit
+        self.per_client = per_client
+
+
+class TransferCut(SluiceError, ConnectionResetError):
+    """What the server is told so that it drops the connection, unfinished.
+
+    It is a `ConnectionResetError` with its errno, because servers take that for a
+    client that went away: they end the transfer without its terminator and without
+    a second traceback. The real reason was logged before.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(errno.ECONNRESET, reason)
+
+
+class StreamFailed(TransferCut):
+    """The body raised after the first byte. Its exception is the `__cause__`."""
+
+
+class StreamExpired(TransferCut):
+    """The stream was open for longer than its deadline."""
+
+
+class ClientLeft(TransferCut):
+    """The client went away while the stream was open."""

@@ -1,0 +1,121 @@
+"""The extension object: what lives as long as the app.
+
+In: an app and its config. Out: `app.extensions["sluice"]`, a WSGI layer that makes
+each request a `Visit`, and what is open now. It keeps nothing of an app itself, so
+one object may serve several apps of a process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from flask import Flask, current_app, has_app_context, has_request_context
+from flask import request as flask_request
+
+from .contexts import Visit, serve, visit_of
+from .errors import AlreadyInitializedError, OutsideRequestError
+from .serve.stream import Stream
+from .state import KEY, State, state_of
+
+__all__ = ["Limits", "Sluice"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many streams are open, and how many may be.
+
+    :ivar open: open now, in this process.
+    :ivar max_streams: `SLUICE_MAX_STREAMS`; None is no limit.
+    :ivar max_streams_per_client: `SLUICE_MAX_STREAMS_PER_CLIENT`; None is no limit.
+    """
+
+    open: int
+    max_streams: int | None
+    max_streams_per_client: int | None
+
+
+class Sluice:
+    """Flask-Sluice for an app.
+
+    :param app: set up at once; None waits for `init_app`.
+    """
+
+    def __init__(self, app: Flask | None = None) -> None:
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Set *app* up.
+
+        :raises AlreadyInitializedError: it has a `Sluice`.
+        :raises ConfigError: the value of a `SLUICE_*` key can't be used.
+        """
+        if "sluice" in app.extensions:
+            raise AlreadyInitializedError(app.name)
+        state = State(app)
+        app.extensions["sluice"] = self
+        app.extensions[KEY] = state
+        app.wsgi_app = partial(  # type: ignore[method-assign]
+            serve, app.wsgi_app, state.settings.half_close
+        )
+
+    @property
+    def streams(self) -> list[Stream]:
+        """The streams that are open in this process, oldest first.
+
+        :raises OutsideRequestError: there is no app context that says of which app.
+        """
+        return self._state().registry.list()
+
+    @property
+    def limits(self) -> Limits:
+        """How many streams are open, and how many may be.
+
+        :raises OutsideRequestError: there is no app context that says of which app.
+        """
+        state = self._state()
+        return Limits(
+            open=len(state.registry),
+            max_streams=state.settings.max_streams,
+            max_streams_per_client=state.settings.max_streams_per_client,
+        )
+
+    def client_gone(self) -> bool:
+        """Tell whether the client of the current request is known to have left.
+
+        In a view or in a body. It costs nothing to ask often: the connection is
+        watched, not asked. Always False where the server shows no connection (see
+        the docs' page on servers), until a write fails.
+
+        :raises OutsideRequestError: no request is being handled.
+        """
+        return self._visit("client_gone()").client_gone()
+
+    def on_leave(self, callback: Callable[[], object]) -> None:
+        """Have *callback* run once when the client leaves or the deadline passes.
+
+        That is the place to cancel a query or to close an upstream: Python can't
+        interrupt a body that is blocked in one. It runs within a second, on another
+        thread, without a Flask context, and not at all if the stream ends by itself.
+        If the client has left already it runs at once.
+
+        :param callback: takes nothing; what it raises is logged.
+        :raises OutsideRequestError: no request is being handled.
+        """
+        visit = self._visit("on_leave()")
+        visit.watch()
+        visit.departure.on_leave(callback)
+
+    def _visit(self, what: str) -> Visit:
+        if not has_request_context():
+            raise OutsideRequestError(what)
+        state = state_of(current_app._get_current_object())  # type: ignore[attr-defined]
+        environ = flask_request.environ
+        return visit_of(environ) or Visit(environ, None, state.settings.half_close)
+
+    def _state(self) -> State:
+        if not has_app_context():
+            raise OutsideRequestError("sluice.streams and sluice.limits")
+        return state_of(current_app._get_current_object())  # type: ignore[attr-defined]

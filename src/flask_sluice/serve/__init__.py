@@ -1,0 +1,1 @@
+"""The drivers: the only part that waits."""

@@ -1,0 +1,207 @@
+"""The client's connection, where the server shows it: watched, cut or taken over.
+
+In: a WSGI environ. Out: whether the client is still there, a transfer that is
+plainly broken, or the socket itself. It refuses to know what is streamed.
+
+gunicorn's workers and Werkzeug put the connection's socket into the environ. That
+isn't promised anywhere, so each use checks what it has got, and every server
+version that the tests run pins it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+import struct
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from .. import native
+from .loop import ERROR, HALF, Loop, Timer, loop
+from .stream import Departure, Stream
+
+__all__ = ["Connection", "HalfClose", "Watch", "has_fin"]
+
+HalfClose = Literal["ask", "stay", "leave"]
+
+SOCKETS = ("gunicorn.socket", "werkzeug.socket")
+GRACE = 0.75  # seconds after a FIN; with the rest a departure is known within 1 s
+_closing = native.lock()  # held for a flag only
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+CLOSE_IN_PEACE = struct.pack("ii", 0, 0)
+
+
+class Connection:
+    """A connection of HTTP/1.x that belongs to one request.
+
+    :ivar fd: the server's own descriptor. Once the server has closed the connection
+        the number may be somebody else's, so what it names is compared before use.
+    :ivar plain: bytes can be written to it as they are: no TLS in between.
+    """
+
+    __slots__ = ("_inode", "fd", "plain")
+
+    def __init__(self, fd: int, *, plain: bool) -> None:
+        self.fd = fd
+        self.plain = plain
+        self._inode = os.fstat(fd).st_ino
+
+    @classmethod
+    def of(cls, environ: Mapping[str, Any]) -> Connection | None:
+        """Find it, or None where the server shows none or shares it."""
+        if not native.HAS_EPOLL:
+            return None
+        sock = next((environ[key] for key in SOCKETS if key in environ), None)
+        if sock is None:
+            return None
+        # HTTP/2 in gunicorn: the environ has the socket that all its streams share.
+        if environ.get("HTTP_VERSION") == "2" or not environ.get(
+            "SERVER_PROTOCOL", ""
+        ).startswith("HTTP/1."):
+            return None
+        try:
+            fd = sock.fileno()
+            if fd < 0 or not stat.S_ISSOCK(os.fstat(fd).st_mode):
+                return None
+        except (AttributeError, OSError):
+            return None
+        return cls(fd, plain=not hasattr(sock, "do_handshake"))
+
+    def copy(self) -> native.RawSocket:
+        """Make a second descriptor for the connection. The caller closes it.
+
+        :raises OSError: the server has closed it.
+        """
+        if os.fstat(self.fd).st_ino != self._inode:
+            raise OSError(errno.EBADF, "the server has closed this connection")
+        return native.RawSocket(fileno=os.dup(self.fd))
+
+    def take(self) -> native.RawSocket:
+        """Take the connection away from the server.
+
+        It is left with one end of a pair whose other end is closed: whatever it
+        still writes goes nowhere, and it takes that for a client that left.
+        """
+        mine = self.copy()
+        try:
+            ours, theirs = socket.socketpair()
+            with ours, theirs:
+                os.dup2(ours.fileno(), self.fd, inheritable=False)
+        except BaseException:
+            mine.close()
+            raise
+        return mine
+
+    def cut(self, *, reset: bool) -> None:
+        """End the transfer so that the client sees that it isn't whole.
+
+        Beside the exception that the server gets, because a middleware (Werkzeug's
+        debugger is one) may swallow that and end the body properly.
+
+        :param reset: the body has neither a length nor chunks, so that its end is
+            the connection's end (HTTP/1.0): only a TCP reset can be told from it.
+        """
+        with contextlib.suppress(OSError):
+            if reset and self.plain:
+                mine = self.take()
+                mine.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+                mine.close()
+            else:
+                mine = self.copy()
+                try:
+                    mine.shutdown(socket.SHUT_RDWR)
+                finally:
+                    mine.close()
+
+
+class Watch:
+    """Looks out for one client until it is closed.
+
+    :param stream: what to stop, or a request's `Departure` when there is none yet.
+    :param policy: the value of `SLUICE_HALF_CLOSE`.
+    """
+
+    __slots__ = ("_closed", "_loop", "_policy", "_sent", "_sock", "_timer", "target")
+
+    def __init__(
+        self,
+        connection: Connection,
+        target: Stream | Departure,
+        policy: HalfClose,
+    ) -> None:
+        self.target = target
+        self._policy = policy
+        self._closed = False
+        self._timer: Timer | None = None
+        self._sent = 0
+        self._loop: Loop = loop()
+        self._sock = connection.copy()
+        if policy == "ask" and has_fin(self._sock):
+            # The FIN came with the request, as from a tool that has said all it
+            # wants. Only a reset will tell that such a client is gone.
+            self._policy = "stay"
+        events = ERROR if self._policy == "stay" else HALF
+        self._loop.add(self._sock.fileno(), events, self._event)
+
+    def close(self) -> None:
+        """Watch no more. From any thread, as often as you like."""
+        with _closing:
+            if self._closed:
+                return
+            self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._loop.remove(self._sock.fileno())
+        self._sock.close()
+
+    def look(self) -> None:
+        """Look right now, for whoever asks only once."""
+        try:
+            peeked = self._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            gone = not peeked and self._policy == "leave"
+        except BlockingIOError:
+            return
+        except OSError:
+            gone = not self._closed
+        if gone:
+            self._gone()
+
+    def _event(self, events: int) -> None:
+        if self._closed:
+            return
+        if events & ERROR or self._policy == "leave":
+            self._gone()
+            return
+        # A FIN, which is level-triggered and would be told for ever. From here on
+        # only a reset matters: it comes one round trip after the next byte sent, if
+        # the client has really gone.
+        with contextlib.suppress(OSError, ValueError):  # closed this very moment
+            self._loop.modify(self._sock.fileno(), ERROR)
+        self._sent = self._chunks()
+        self._timer = self._loop.call_later(GRACE, self._decide)
+
+    def _decide(self) -> None:
+        if not self._closed and self._chunks() == self._sent:
+            self._gone()
+
+    def _chunks(self) -> int:
+        return self.target.chunks if isinstance(self.target, Stream) else 0
+
+    def _gone(self) -> None:
+        target = self.target
+        self.close()
+        if isinstance(target, Stream):
+            target.stop("left")
+        else:
+            target.leave()
+
+
+def has_fin(sock: native.RawSocket) -> bool:
+    """Tell whether the client has closed its sending half already."""
+    try:
+        return sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except OSError:
+        return False

@@ -1,0 +1,111 @@
+"""A feed under WSGI: carried by the request's own thread, until it can be parked.
+
+In: a `Feed`. Out: chunks, as from any other `Transfer`. The thread sleeps until the
+feed has something, the client leaves or time is up; nothing is asked in a loop.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from .. import native
+from ..typing import Feed
+from .pump import Pump
+from .stream import Stream
+from .transfer import Transfer
+
+__all__ = ["Fed"]
+
+POLL = 0.5  # seconds between two questions to a server that has to be asked
+
+
+class Fed(Transfer):
+    """A feed, carried by a thread that waits for it.
+
+    :ivar park: when set, called at the second `next()`, by which time the server has
+        sent the headers. True from it means that the connection is somebody else's
+        now: this iterator is over, the stream is not.
+    """
+
+    def __init__(self, stream: Stream, feed: Feed) -> None:
+        self.feed = feed
+        self.park: Callable[[Fed], bool] | None = None
+        self._ready = threading.Event()
+        self._started = False
+        super().__init__(stream)
+
+    def prime(self) -> bool:
+        """Start a pump and wait for its first bytes; a real feed is asked nothing.
+
+        The headers of a live stream go out at once, whether it has news or not.
+        """
+        if not isinstance(self.feed, Pump):
+            self._first = b""
+            return True
+        self.feed.start()
+        try:
+            self._first = self._pull()
+            if self.stream.verdict is not None:
+                self._first = b""
+        except BaseException:
+            self._finishing = True
+            self.feed.close()
+            raise
+        return self._first is not None
+
+    def take_first(self) -> bytes:
+        """Give what `prime` found, to whoever carries the feed from here."""
+        first, self._first = self._first, None
+        return first or b""
+
+    def _advance(self) -> bytes:
+        if self.park is not None and self._started and not self._finishing:
+            park, self.park = self.park, None
+            if self.stream.verdict is None and park(self):
+                raise StopIteration
+        self._started = True
+        return super()._advance()
+
+    def _pull(self) -> bytes | None:
+        feed = self.feed
+        while self.stream.verdict is None:
+            data = feed.take()
+            if data is None or data:
+                return data
+            self._wait(feed.notify)
+            if isinstance(feed, Pump) and feed.linger and self._started:
+                self._wait(feed.notify_due, feed.linger)
+        return b""
+
+    def _wait(
+        self, ask: Callable[[Callable[[], None]], None], timeout: float | None = None
+    ) -> None:
+        ready = self._ready
+        ready.clear()
+        ask(ready.set)
+        # Stopping sets the event too, so it is asked about after the clearing.
+        if self.stream.verdict is not None:
+            return
+        if self.is_gone is None or timeout is not None:
+            ready.wait(timeout)
+            return
+        while not ready.wait(POLL):
+            if self.is_gone():
+                self.stream.stop("left")
+
+    def _release(self, then: Callable[[], None]) -> None:
+        self.feed.close()
+        if isinstance(self.feed, Pump):
+            self.feed.when_ended(then)
+        else:
+            then()
+
+    def _interrupted(self) -> None:
+        super()._interrupted()
+        # Stopping is told from the loop's thread, and under gevent an Event of the
+        # request's greenlet is to be set where greenlets live.
+        if native.is_gevent():
+            native.post(self._ready.set)
+        else:
+            self._ready.set()

@@ -1,0 +1,176 @@
+"""One epoll thread a process: it watches every client, and writes to parked ones.
+
+In: descriptors with a handler each, callbacks for now or later. Out: calls of those,
+all on one thread of the operating system (also under gevent), so what lives here
+needs no locks. It refuses to run the app's code: a handler that wants that uses
+`native.post`.
+
+It starts with the first descriptor, after a server's fork; a child starts its own.
+"""
+
+from __future__ import annotations
+
+import collections
+import heapq
+import itertools
+import logging
+import os
+import select
+import time
+from collections.abc import Callable
+
+from .. import native
+
+__all__ = ["ERROR", "HALF", "READ", "WRITE", "Loop", "Timer", "loop"]
+
+log = logging.getLogger("flask_sluice")
+
+READ = select.EPOLLIN
+WRITE = select.EPOLLOUT
+HALF = select.EPOLLRDHUP  # the peer closed its sending half
+ERROR = select.EPOLLERR | select.EPOLLHUP  # always reported
+
+Handler = Callable[[int], None]
+
+
+class Timer:
+    """A callback for later, that can be called off."""
+
+    __slots__ = ("callback",)
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        """Don't call."""
+        self.callback = None
+
+
+class Loop:
+    """The thread and its epoll object."""
+
+    def __init__(self) -> None:
+        self._epoll = native.epoll()
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._epoll.register(self._bell, READ)
+        self._rung = False
+        self._handlers: dict[int, Handler] = {}
+        self._soon: collections.deque[Callable[[], None]] = collections.deque()
+        self._timers: list[tuple[float, int, Timer]] = []
+        self._order = itertools.count()
+        native.start_thread(self._run)
+
+    # From any thread.
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Run *callback* on the loop's thread."""
+        self._soon.append(callback)
+        # One write to the bell however many callers there are: the loop clears the
+        # flag before it looks at the queue, so nothing is missed.
+        if not self._rung:
+            self._rung = True
+            os.eventfd_write(self._bell, 1)
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Run *callback* on the loop's thread after *seconds*."""
+        timer = Timer(callback)
+        entry = (time.monotonic() + seconds, next(self._order), timer)
+        self.call_soon(lambda: heapq.heappush(self._timers, entry))
+        return timer
+
+    def add(self, fd: int, events: int, handler: Handler) -> None:
+        """Have *handler* called with the events of *fd*."""
+        self._handlers[fd] = handler
+        self._epoll.register(fd, events)
+
+    def modify(self, fd: int, events: int) -> None:
+        """Watch *fd* for other events."""
+        self._epoll.modify(fd, events)
+
+    def remove(self, fd: int) -> None:
+        """Watch *fd* no more. Call it before the descriptor is closed.
+
+        epoll forgets a descriptor by itself only when the last copy of it is closed,
+        and the server has the other one.
+        """
+        if self._handlers.pop(fd, None) is not None:
+            try:
+                self._epoll.unregister(fd)
+            except OSError:
+                log.debug("fd %d was gone from epoll before it was removed", fd)
+
+    # On the loop's thread.
+
+    def _run(self) -> None:
+        poll = self._epoll.poll
+        handlers = self._handlers
+        while True:
+            for fd, events in poll(self._wait(), 1024):
+                if fd == self._bell:
+                    os.eventfd_read(fd)
+                elif (handler := handlers.get(fd)) is not None:
+                    try:
+                        handler(events)
+                    except Exception as error:
+                        self._complain(error)
+            self._rung = False
+            self._run_soon()
+            self._run_timers()
+
+    def _wait(self) -> float:
+        if self._soon:
+            return 0
+        timers = self._timers
+        while timers and timers[0][2].callback is None:
+            heapq.heappop(timers)
+        return max(0.0, timers[0][0] - time.monotonic()) if timers else -1
+
+    def _run_soon(self) -> None:
+        # As many as there are now: one that calls call_soon again waits its turn.
+        soon = self._soon
+        for _ in range(len(soon)):
+            try:
+                soon.popleft()()
+            except Exception as error:
+                self._complain(error)
+
+    def _run_timers(self) -> None:
+        timers = self._timers
+        now = time.monotonic()
+        while timers and timers[0][0] <= now:
+            timer = heapq.heappop(timers)[2]
+            callback, timer.callback = timer.callback, None
+            if callback is not None:
+                try:
+                    callback()
+                except Exception as error:
+                    self._complain(error)
+
+    def _complain(self, error: Exception) -> None:
+        # Logging takes locks that gevent may have replaced; not on this thread.
+        native.post(lambda: log.error("In the stream loop", exc_info=error))
+
+
+_loop: Loop | None = None
+_starting = native.lock()
+
+
+def loop() -> Loop:
+    """Give this process's loop, started if need be."""
+    global _loop
+    if _loop is None:
+        with _starting:
+            if _loop is None:
+                native.crew()
+                _loop = Loop()
+    return _loop
+
+
+def _forget() -> None:
+    # The parent's thread isn't here, and its epoll object is still shared with it.
+    global _loop, _starting
+    _loop = None
+    _starting = native.lock()
+
+
+native.after_fork(_forget)

@@ -1,0 +1,37 @@
+"""What an app can listen to. blinker signals, sent with the app as their sender.
+
+Nothing is computed for a signal that nobody listens to.
+"""
+
+from __future__ import annotations
+
+from blinker import Namespace
+
+__all__ = ["stream_finished", "stream_started"]
+
+_signals = Namespace()
+
+stream_started = _signals.signal(
+    "stream-started",
+    doc="""A stream's headers are about to go out.
+
+    :param stream: the `Stream`, as in `sluice.streams`.
+    """,
+)
+
+stream_finished = _signals.signal(
+    "stream-finished",
+    doc="""A stream has ended. Sent once for each `stream_started`.
+
+    :param stream: the `Stream`.
+    :param outcome: "complete", "failed" (the body raised), "left" (the client went
+        away) or "expired" (the deadline passed).
+    :param bytes_made: bytes that the body yielded.
+    :param bytes_sent: bytes that were given to the server or the socket, after
+        compression.
+    :param chunks: how many pieces they went in.
+    :param seconds: from `stream()` to the end.
+    :param first_byte_seconds: from `stream()` to the first byte; None if none went.
+    :param exception: what the body raised, else None.
+    """,
+)

@@ -1,0 +1,56 @@
+"""What one app has of Flask-Sluice: its settings, and the streams that are open."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from .config import Settings
+from .errors import NotInitializedError, TooManyStreamsError
+from .serve.stream import Registry, Stream
+
+__all__ = ["State", "state_of"]
+
+KEY = "sluice.state"
+RETRY_AFTER = 5  # seconds; told to a client that finds a limit reached
+
+
+class State:
+    """One app's part.
+
+    :ivar settings: the config's values, checked.
+    :ivar registry: the streams that are open in this process.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        self.settings = Settings.of(app.config)
+        self.registry = Registry()
+
+    def admit(self, stream: Stream) -> None:
+        """Count *stream* as open.
+
+        :raises TooManyStreamsError: a limit is reached.
+        """
+        settings = self.settings
+        refused = self.registry.admit(
+            stream, settings.max_streams, settings.max_streams_per_client
+        )
+        if refused is not None:
+            per_client = refused == "client"
+            limit = (
+                settings.max_streams_per_client if per_client else settings.max_streams
+            )
+            raise TooManyStreamsError(
+                limit or 0, per_client=per_client, retry_after=RETRY_AFTER
+            )
+
+
+def state_of(app: Flask) -> State:
+    """Give *app*'s part.
+
+    :raises NotInitializedError: it has none.
+    """
+    state = app.extensions.get(KEY)
+    if state is None:
+        raise NotInitializedError
+    assert isinstance(state, State)
+    return state

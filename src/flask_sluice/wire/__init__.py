@@ -1,0 +1,1 @@
+"""What happens to bytes on their way out, whatever they mean. Sans-io."""

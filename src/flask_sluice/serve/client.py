@@ -77,7 +77,12 @@ class Connection:
         """
         if os.fstat(self.fd).st_ino != self._inode:
             raise OSError(errno.EBADF, "the server has closed this connection")
-        return native.RawSocket(fileno=os.dup(self.fd))
+        fd = os.dup(self.fd)
+        try:
+            return native.RawSocket(fileno=fd)
+        except BaseException:
+            os.close(fd)
+            raise
 
     def take(self) -> native.RawSocket:
         """Take the connection away from the server.

@@ -30,6 +30,8 @@ WRITE = select.EPOLLOUT
 HALF = select.EPOLLRDHUP  # the peer closed its sending half
 ERROR = select.EPOLLERR | select.EPOLLHUP  # always reported
 
+SWEEP = 256  # timers at which it is worth looking for dead ones
+
 Handler = Callable[[int], None]
 
 
@@ -58,6 +60,7 @@ class Loop:
         self._soon: collections.deque[Callable[[], None]] = collections.deque()
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
+        self._sweep_at = SWEEP
         native.start_thread(self._run)
 
     # From any thread.
@@ -75,7 +78,7 @@ class Loop:
         """Run *callback* on the loop's thread after *seconds*."""
         timer = Timer(callback)
         entry = (time.monotonic() + seconds, next(self._order), timer)
-        self.call_soon(lambda: heapq.heappush(self._timers, entry))
+        self.call_soon(lambda: self._schedule(entry))
         return timer
 
     def add(self, fd: int, events: int, handler: Handler) -> None:
@@ -110,12 +113,23 @@ class Loop:
                     os.eventfd_read(fd)
                 elif (handler := handlers.get(fd)) is not None:
                     try:
-                        handler(events)
+                        handler(self._confirm(fd, events))
                     except Exception as error:
                         self._complain(error)
             self._rung = False
             self._run_soon()
             self._run_timers()
+
+    def _confirm(self, fd: int, events: int) -> int:
+        """Take out what isn't true any more.
+
+        Between `poll` and now another thread may have closed *fd*, and a new stream
+        may have got the same number. It must not be told that its client left.
+        """
+        doubtful = events & (HALF | ERROR)
+        if doubtful:
+            events &= ~doubtful | native.pending_events(fd, HALF)
+        return events
 
     def _wait(self) -> float:
         if self._soon:
@@ -124,6 +138,15 @@ class Loop:
         while timers and timers[0][2].callback is None:
             heapq.heappop(timers)
         return max(0.0, timers[0][0] - time.monotonic()) if timers else -1
+
+    def _schedule(self, entry: tuple[float, int, Timer]) -> None:
+        # Timers that were called off stay in the heap until their time, and most
+        # are called off: a deadline is meant not to be reached.
+        if len(self._timers) >= self._sweep_at:
+            self._timers = [left for left in self._timers if left[2].callback]
+            heapq.heapify(self._timers)
+            self._sweep_at = max(SWEEP, 2 * len(self._timers))
+        heapq.heappush(self._timers, entry)
 
     def _run_soon(self) -> None:
         # As many as there are now: one that calls call_soon again waits its turn.

@@ -134,7 +134,10 @@ class Pump(ABC):
             then, self._then = self._then, []
         self._press()
         for call in then:
-            call()
+            self._tell(call)
+
+    def _tell(self, call: Callable[[], None]) -> None:
+        call()
 
 
 class ThreadPump(Pump):

@@ -115,6 +115,11 @@ class TaskPump(Pump):
                 if self._items:
                     self._press()
 
+    def _tell(self, call: Callable[[], None]) -> None:
+        # What follows the end of a body is the app's teardown, which may block. The
+        # loop's thread is for all async bodies.
+        native.post(call)
+
     def _stir_now(self) -> None:
         self._stirring = False
         if self._items:

@@ -25,7 +25,6 @@ from ..errors import ClientLeft, StreamExpired, StreamFailed
 from ..typing import Item
 from ..wire.chunks import Coalescer
 from ..wire.pipeline import Pipeline
-from .client import Connection
 from .stream import Outcome, Stream
 
 __all__ = ["Pulled", "Transfer"]
@@ -35,11 +34,11 @@ log = logging.getLogger("flask_sluice")
 STOPPED = {"left": ClientLeft, "expired": StreamExpired}
 
 
-class Closeable(Protocol):
-    """Anything with a `close`."""
+class Cuttable(Protocol):
+    """A connection, as far as a transfer uses it."""
 
-    def close(self) -> object:
-        """Let go."""
+    def cut(self, *, reset: bool) -> None:
+        """End the transfer so that the client sees that it isn't whole."""
 
 
 class Transfer(ABC):
@@ -56,7 +55,7 @@ class Transfer(ABC):
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
-        self.connection: Connection | None = None
+        self.connection: Cuttable | None = None
         self.reset = False
         self.is_gone: Callable[[], bool] | None = None
         self.unwatch: Callable[[], None] = _nothing

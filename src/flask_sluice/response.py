@@ -46,7 +46,7 @@ from .serve.stream import Stream
 from .serve.transfer import Pulled, Transfer
 from .signals import stream_finished, stream_started
 from .state import State, state_of
-from .typing import Body, Feed, Item
+from .typing import Body, Item, is_feed
 from .wire.compress import compressible, negotiate
 from .wire.headers import LIVE, STANDING, attachment
 from .wire.pipeline import Pipeline
@@ -147,11 +147,11 @@ class StreamedResponse(Response):
         self._visit = visit_of(environ) or Visit(
             environ, None, state.settings.half_close
         )
-        is_feed = isinstance(body, Feed)
-        for name, value in (LIVE if is_feed else STANDING).items():
+        is_live = is_feed(body)
+        for name, value in (LIVE if is_live else STANDING).items():
             self.headers.setdefault(name, value)
         if compress is None:
-            compress = not is_feed and compressible(self.mimetype or "") is True
+            compress = not is_live and compressible(self.mimetype or "") is True
         elif compress:
             compress = compressible(self.mimetype or "") is not False
         if compress and "Content-Encoding" not in self.headers:
@@ -203,10 +203,10 @@ class StreamedResponse(Response):
 
     def _transfer_of(self, body: Body, max_delay: float | None) -> Transfer:
         made: Any = body
-        if callable(body) and not isinstance(body, (Iterable, AsyncIterable, Feed)):
+        if callable(body) and not isinstance(body, (Iterable, AsyncIterable)):
             made = self._context.run(body)
             refuse_whole(made)
-        if isinstance(made, Feed):
+        if is_feed(made):
             return Fed(self._stream, made)
         if isinstance(made, AsyncIterable):
             # Not at the top: asyncio is slow to import, and most apps don't need it.

@@ -8,9 +8,9 @@ thread, an event loop or one epoll thread for ten thousand of them, can carry it
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable
-from typing import Final, Protocol, TypeAlias, final, runtime_checkable
+from typing import Final, Protocol, TypeAlias, TypeGuard, final
 
-__all__ = ["Body", "Encoder", "Feed", "Flush", "Item", "flush"]
+__all__ = ["Body", "Encoder", "Feed", "Flush", "Item", "flush", "is_feed"]
 
 
 @final
@@ -39,7 +39,6 @@ An empty string (or empty bytes) does the same.
 Item: TypeAlias = str | bytes | Flush
 
 
-@runtime_checkable
 class Feed(Protocol):
     """Something that has bytes in its own time, and never makes anyone wait.
 
@@ -63,6 +62,16 @@ class Feed(Protocol):
 
     def close(self) -> None:
         """Let go of everything. Called once, whatever way the stream ends."""
+
+
+def is_feed(body: object) -> TypeGuard[Feed]:
+    """Tell whether *body* is a feed, by its methods.
+
+    (`isinstance` with a runtime protocol does the same for 20 times the price.)
+    """
+    return all(
+        callable(getattr(body, name, None)) for name in ("take", "notify", "close")
+    )
 
 
 Body: TypeAlias = (

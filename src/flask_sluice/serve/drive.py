@@ -25,7 +25,7 @@ from .stream import Cancellable
 from .takeover import Takeover, head_of
 from .transfer import Transfer
 
-__all__ = ["EXCHANGE", "Exchange", "call_later", "drive", "hides_a_cut", "warn_once"]
+__all__ = ["EXCHANGE", "Carrier", "call_later", "drive", "hides_a_cut", "warn_once"]
 
 log = logging.getLogger("flask_sluice")
 
@@ -34,7 +34,7 @@ EXCHANGE = "flask_sluice.exchange"
 Start = Callable[..., Any]
 
 
-class Exchange(Protocol):
+class Carrier(Protocol):
     """What `ASGIApp` puts into the environ."""
 
     def carry(self, transfer: Transfer, start_response: Start) -> Iterable[bytes]:
@@ -52,7 +52,7 @@ def drive(
     half_close: HalfClose,
 ) -> Iterable[bytes]:
     """Give the server the body, by the best way that it allows."""
-    exchange: Exchange | None = environ.get(EXCHANGE)
+    exchange: Carrier | None = environ.get(EXCHANGE)
     if exchange is not None:
         return exchange.carry(transfer, start_response)
     has_length = any(name.lower() == "content-length" for name, _ in headers)

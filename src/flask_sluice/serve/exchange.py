@@ -1,0 +1,313 @@
+"""One request and its response, between a thread of the app and an event loop.
+
+In: on the thread, what the WSGI app makes; on the loop, what the client does. Out:
+ASGI messages. It refuses to know Flask.
+
+The thread and the loop share little, and each part has one owner: the thread appends
+to the outbox and the loop takes from it; the loop says that the client has gone and
+the thread reads it before each chunk. A feed leaves the thread altogether.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import threading
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..errors import ClientLeft, StreamFailed, TransferCut
+from .bell import Bell
+from .environ import RequestBody
+from .fed import Fed
+from .pump import Pump
+from .stream import Departure, Outcome, Stream
+from .transfer import Transfer
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+__all__ = ["Exchange", "Receive", "Send"]
+
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+OUTBOX = 128 * 1024  # bytes a producer may be ahead: two chunks
+
+
+class Exchange:
+    """One request and its response, between a thread of the app and the loop.
+
+    :ivar body: the request's body, for the thread to read.
+    :ivar loop: the server's event loop.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        bell: Bell,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        self.loop = loop
+        self.body = RequestBody(self._more_body)
+        self._bell = bell
+        self._receive = receive
+        self._send = send
+        self._news = asyncio.Event()
+        self._drained = asyncio.Event()  # the app has read what it was given
+        self._head: tuple[str, list[tuple[str, str]]] | None = None
+        self._head_due = False
+        self._started = False
+        self._outbox: collections.deque[bytes] = collections.deque()
+        self._held = 0
+        self._room = threading.Event()
+        self._done = False
+        self._error: BaseException | None = None
+        self._gone = False
+        self._was_cut = False
+        self._departure: Departure | None = None
+        self._stream: Stream | None = None
+        self._fed: Fed | None = None
+
+    # On the loop.
+
+    async def run(
+        self, pool: ThreadPoolExecutor, app: WSGIApplication, environ: dict[str, Any]
+    ) -> None:
+        """Serve the request. Returns, or raises, when the response has ended."""
+        listener = self.loop.create_task(self._listen())
+        try:
+            pool.submit(self._serve, app, environ)
+            del environ
+            if await self._send_outbox() and self._fed is not None:
+                await self._carry(self._fed)
+        except TransferCut:
+            raise
+        except OSError:
+            # A server may say so when it is asked to send to a client that left.
+            self._leave()
+        finally:
+            listener.cancel()
+            # Whatever is still in the thread has nobody to write to.
+            self._leave()
+
+    async def _listen(self) -> None:
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                self._leave()
+                return
+            self._drained.clear()
+            more = message.get("more_body", False)
+            if self.body.feed(message.get("body", b""), more=more) and more:
+                await self._drained.wait()
+
+    def _leave(self) -> None:
+        if self._gone:
+            return
+        self._gone = True
+        self.body.abort()
+        self._room.set()
+        self._news.set()
+        if self._stream is not None:
+            self._stream.stop("left")
+        elif self._departure is not None:
+            self._departure.leave()
+
+    async def _send_outbox(self) -> bool:
+        """Send what the thread makes, to its end. False if the client left."""
+        outbox = self._outbox
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            # Read before the outbox: then nothing comes after it.
+            done, head_due = self._done, self._head_due
+            if self._gone and not done:
+                return False
+            if head_due and not self._started:
+                await self._start()
+            while outbox:
+                data = outbox.popleft()
+                self._held -= len(data)
+                last = done and not outbox and self._error is None
+                last = last and self._fed is None
+                await self._write(data, more=not last)
+                if self._held <= OUTBOX // 2:
+                    self._room.set()
+                if last:
+                    return True
+            if self._was_cut and not done:
+                self._break(TransferCut("the stream was cut"))
+                return False
+            if done:
+                if self._error is not None:
+                    self._break(self._error)
+                elif self._fed is None:
+                    await self._write(b"", more=False)
+                return True
+
+    async def _start(self) -> None:
+        self._started = True
+        assert self._head is not None
+        status, headers = self._head
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": int(status.split(None, 1)[0]),
+                "headers": [
+                    (name.lower().encode("latin-1"), value.encode("latin-1"))
+                    for name, value in headers
+                ],
+            }
+        )
+
+    async def _write(self, data: bytes, *, more: bool) -> None:
+        await self._send(
+            {"type": "http.response.body", "body": data, "more_body": more}
+        )
+
+    def _break(self, error: BaseException) -> None:
+        """End an unfinished response so that it is seen to be one.
+
+        Every server takes an exception after the head for that, and drops the
+        connection (or resets the HTTP/2 stream).
+        """
+        if not self._gone:
+            raise error
+
+    # A feed, on the loop.
+
+    async def _carry(self, fed: Fed) -> None:
+        stream, pipeline = fed.stream, fed.pipeline
+        stream.on_interrupt(self._ring)
+        try:
+            data: bytes | None = fed.take_first()
+            while True:
+                if data:
+                    out = pipeline.push(data)
+                    stream.count(len(data), len(out))
+                    await self._write(out, more=True)
+                elif data is None:
+                    out = pipeline.finish()
+                    stream.count(0, len(out))
+                    await self._write(out, more=False)
+                    fed.end("complete")
+                    return
+                elif data is not None:
+                    await self._wait_for(fed.feed)
+                if stream.verdict is not None:
+                    break
+                data = fed.feed.take()
+        except asyncio.CancelledError:
+            fed.end("left")
+            raise
+        except Exception as error:
+            if self._gone:
+                fed.end("left")
+                return
+            fed.end("failed", error)
+            raise StreamFailed("the body of the stream raised") from error
+        verdict: Outcome = stream.verdict
+        fed.end(verdict)
+        self._break(TransferCut(f"the stream ended early: {verdict}"))
+
+    async def _wait_for(self, feed: Any) -> None:
+        news = self._news
+        news.clear()
+        feed.notify(self._ring)
+        if self._stream is not None and self._stream.verdict is not None:
+            return
+        await news.wait()
+        if isinstance(feed, Pump) and feed.linger:
+            news.clear()
+            feed.notify_due(self._ring)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(news.wait(), feed.linger)
+
+    # From any thread.
+
+    def _ring(self) -> None:
+        self._bell.ring(self._news)
+
+    def _more_body(self) -> None:
+        with contextlib.suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self._drained.set)
+
+    # On the app's thread.
+
+    def _serve(self, app: WSGIApplication, environ: dict[str, Any]) -> None:
+        try:
+            body = app(environ, self.start_response)
+            try:
+                for data in body:
+                    self._put(data)
+            finally:
+                close = getattr(body, "close", None)
+                if close is not None:
+                    close()
+        except BaseException as error:
+            self._error = error
+        else:
+            self._head_due = self._head is not None
+        self._done = True
+        self._ring()
+
+    def start_response(
+        self,
+        status: str,
+        headers: list[tuple[str, str]],
+        exc_info: Any = None,
+    ) -> Callable[[bytes], object]:
+        """Take the head (PEP 3333)."""
+        try:
+            if exc_info is not None and self._head_due:
+                raise exc_info[1].with_traceback(exc_info[2])
+            if exc_info is None and self._head is not None:
+                raise AssertionError("start_response was called twice")
+        finally:
+            exc_info = None
+        self._head = (status, headers)
+        return self._put
+
+    def _put(self, data: bytes) -> None:
+        if self._gone:
+            raise ClientLeft("the client has gone")
+        self._head_due = True
+        if data:
+            self._room.clear()
+            self._held += len(data)
+            self._outbox.append(data)
+        self._ring()
+        if self._held > OUTBOX and not self._gone:
+            self._room.wait()
+
+    def cut(self, *, reset: bool) -> None:
+        """End the response unfinished, also while the app's thread is blocked."""
+        del reset  # what can't be seen over HTTP/1.0 can't be helped here
+        self._was_cut = True
+        self._ring()
+
+    def tell(self, departure: Departure) -> None:
+        """Tell *departure* when the client leaves."""
+        self._departure = departure
+        if self._gone:
+            departure.leave()
+
+    def carry(self, transfer: Transfer, start_response: object) -> Iterable[bytes]:
+        """Take a transfer on, for `drive`."""
+        stream = self._stream = transfer.stream
+        stream.driver = "asgi"
+        if self._gone:
+            stream.stop("left")
+        # Behind a middleware that may rewrite the body, it is pulled through that.
+        if isinstance(transfer, Fed) and start_response == self.start_response:
+            stream.remote = True
+            transfer.hand_over()
+            self._fed = transfer
+            return ()
+        transfer.connection = self
+        return transfer

@@ -63,7 +63,18 @@ _SESSION_WRITERS = (
 
 
 class SentHeaders(Headers):
-    """Headers that have been sent."""
+    """Headers that have been sent. A copy of them is free."""
+
+    def copy(self) -> Headers:  # type: ignore[override]
+        """Give headers that can be written to."""
+        return Headers(list(self))
+
+    __copy__ = copy  # type: ignore[assignment]
+
+    def __or__(self, other: Any) -> Headers:  # type: ignore[override]
+        copy = self.copy()
+        copy.update(other)
+        return copy
 
 
 for _name in _HEADER_WRITERS:

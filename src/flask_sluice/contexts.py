@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from flask import globals as flask_globals
 
+from . import native
 from .serve.client import Connection, HalfClose, Watch
 from .serve.drive import EXCHANGE
 from .serve.stream import Departure
@@ -56,7 +57,10 @@ class Visit:
     """
 
     __slots__ = (
+        "_due",
         "_held",
+        "_inside",
+        "_lock",
         "_watch",
         "context",
         "departure",
@@ -79,6 +83,9 @@ class Visit:
         self.departure = Departure()
         self.responses: list[StreamedResponse] = []
         self._held: Any = None
+        self._inside = False  # the WSGI call isn't over yet
+        self._due: list[tuple[Any, BaseException | None]] = []
+        self._lock = native.lock()
         self._watch: Watch | None = None
 
     @property
@@ -98,16 +105,31 @@ class Visit:
     def release(self, error: BaseException | None = None) -> None:
         """Pop what was held: teardown runs now, with *error*.
 
-        An error in teardown is logged: the stream has ended by then, one way or
-        another, and its outcome is what it was.
+        A stream may end before the WSGI call does, when a middleware gathers it:
+        then teardown waits for that. An error in teardown is logged; the stream has
+        ended by then, one way or another, and its outcome is what it was.
         """
-        held, self._held = self._held, None
-        if held is not None:
-            try:
-                self.context.run(held.pop, error)
-            except Exception:
-                log.exception("Teardown after a stream raised")
-            self.environ.pop(VISIT, None)
+        with self._lock:
+            held, self._held = self._held, None
+            if held is None:
+                return
+            if self._inside:
+                self._due.append((held, error))
+                return
+        self.context.run(_pop, held, error)
+        self.environ.pop(VISIT, None)
+
+    def enter(self) -> None:
+        """Note that the WSGI call begins."""
+        self._inside = True
+
+    def leave(self) -> None:
+        """Note that it is over, and pop what was to be popped meanwhile."""
+        with self._lock:
+            self._inside = False
+            due, self._due = self._due, []
+        for held, error in due:
+            _pop(held, error)
 
     # Leaving.
 
@@ -140,6 +162,13 @@ class Visit:
         return self.departure.gone
 
 
+def _pop(context: Any, error: BaseException | None) -> None:
+    try:
+        context.pop(error)
+    except Exception:
+        log.exception("Teardown after a stream raised")
+
+
 def _flask_context() -> Any:
     # Flask 3.2 has one context for app and request; 3.1 has a request context that
     # holds the app's.
@@ -168,6 +197,7 @@ def _serve(
     start_response: StartResponse,
 ) -> Iterable[bytes]:
     environ[VISIT] = visit
+    visit.enter()
     preserve = environ.get(PRESERVE)
     kept: list[Any] = []
     if preserve is not None:
@@ -177,6 +207,7 @@ def _serve(
     finally:
         for response in visit.responses:
             response.abandon_unless_sent()
+        visit.leave()
         if not any(response.is_open for response in visit.responses):
             visit.unwatch()
             visit.departure.forget()

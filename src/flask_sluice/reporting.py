@@ -43,9 +43,10 @@ def report(
                 f"A stream failed, and its client can't tell: {hiding}. The docs'"
                 " page on servers says what can be done."
             )
-    for callback in on_close:
+    # A response that wasn't sent as a stream is closed by Werkzeug, as any other.
+    while record.announced and on_close:
         try:
-            callback()
+            on_close.pop(0)()
         except Exception:
             log.exception("A call_on_close function of a stream raised")
     if record.announced and stream_finished.receivers:

@@ -128,6 +128,9 @@ class StreamedResponse(Response):
     _transfer: Transfer | None = None
     _coding: str | None = None
     _hiding: str | None = None
+    _holds = False
+    _opened = False
+    _stream: Stream
 
     # What stream() does with it.
 
@@ -179,6 +182,7 @@ class StreamedResponse(Response):
             close_unused(body)
             raise
         self._stream = record
+        self._opened = True
         self._context = copy_context()
         record.on_finish(self._finished)
         try:
@@ -198,7 +202,8 @@ class StreamedResponse(Response):
         visit.responses.append(self)
         if not has_body:
             transfer.exhaust()
-            self._forget_transfer()
+            self._transfer = None
+            self._drop_coding()
             self.response = []
 
     def _transfer_of(self, body: Body, max_delay: float | None) -> Transfer:
@@ -232,15 +237,18 @@ class StreamedResponse(Response):
     ) -> Iterable[bytes]:
         """Be called as a WSGI application, once."""
         transfer = self._transfer
-        if transfer is not None and self.response is not transfer:
-            # Somebody read or replaced the body. What stands there now is plain.
-            transfer.close()
-            self._forget_transfer()
-            transfer = None
-        if transfer is None or not self._has_body(environ):
-            if transfer is not None:
-                transfer.close()
+        if transfer is None:
             return super().__call__(environ, start_response)
+        if not self._has_body(environ) or self.is_sequence:
+            # No body for this status, or somebody read or replaced it.
+            transfer.close()
+            self._drop_coding()
+            return super().__call__(environ, start_response)
+        wrapped = self.response is not transfer
+        if wrapped:
+            # Somebody put an iterable of his own in front, which pulls ours.
+            self._drop_coding()
+            self.call_on_close(transfer.close)
         self._announce(transfer)
         status = self.status
         headers = self.get_wsgi_headers(environ).to_wsgi_list()
@@ -248,8 +256,15 @@ class StreamedResponse(Response):
         if self._visit.is_held:
             freeze_session(flask_session._get_current_object())  # type: ignore[attr-defined]
         start_response(status, headers)
+        self._sent = True
+        if wrapped:
+            return self.get_app_iter(environ)
+        # The server has it from here. If it is lost there without being closed, the
+        # garbage collector is to find it.
+        self._transfer = None
+        self.response = ()
         settings = self._state.settings
-        body = drive(
+        return drive(
             transfer,
             environ,
             start_response,
@@ -258,8 +273,6 @@ class StreamedResponse(Response):
             park=settings.park,
             half_close=settings.half_close,
         )
-        self._sent = True
-        return body
 
     def _has_body(self, environ: WSGIEnvironment) -> bool:
         # RFC 9110 §6.4.1
@@ -279,12 +292,15 @@ class StreamedResponse(Response):
             transfer.on_hand_over = self._hand_over
         elif self._visit.start_response is not None:
             self._visit.hold()
+            self._holds = True
+        watch = self._visit.watch()
+        if watch is not None:
+            watch.target = self._stream
         self._stream.announced = True
         if stream_started.receivers:
             stream_started.send(self._app, stream=self._stream)
 
-    def _forget_transfer(self) -> None:
-        self._transfer = None
+    def _drop_coding(self) -> None:
         if self._coding is not None:
             self._coding = None
             self.headers.pop("Content-Encoding", None)
@@ -301,7 +317,8 @@ class StreamedResponse(Response):
 
     def _finished(self, record: Stream) -> None:
         self._state.registry.discard(record)
-        self._visit.unwatch()
+        if record.announced:
+            self._visit.unwatch()
         if record.remote:
             native.post(self._report)
         else:
@@ -313,16 +330,17 @@ class StreamedResponse(Response):
         self._context.copy().run(
             report, self._app, record, self._on_close, self._hiding
         )
-        self._visit.release(record.exception)
+        if self._holds:
+            self._visit.release(record.exception)
 
     @property
     def is_open(self) -> bool:
         """Whether its body is still being made or sent."""
-        return self._transfer is not None and self._stream.outcome is None
+        return self._opened and self._stream.outcome is None
 
     def abandon_unless_sent(self) -> None:
         """Close the body of a response that the view made and didn't return."""
-        if not self._sent and self.is_open and self._transfer is not None:
+        if not self._sent and self._transfer is not None:
             self._transfer.close()
 
     @property

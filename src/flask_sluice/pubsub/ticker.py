@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 
 from .. import native
-from ..errors import ArgumentError, FellBehindError
+from ..errors import ArgumentError, BodyTypeError, FellBehindError
 
 __all__ = ["Subscription", "Ticker"]
 
@@ -38,7 +38,8 @@ class Ticker:
         *,
         history: int = 60,
     ) -> None:
-        if interval <= 0 or history <= 0:
+        # Written so that nan is refused too.
+        if not (0 < interval < float("inf") and history > 0):
             raise ArgumentError("A Ticker's interval and history are above zero.")
         self._line = line
         self._interval = interval
@@ -82,7 +83,7 @@ class Ticker:
         made: bytes | Exception
         try:
             line = self._line(number)
-            made = line.encode() if isinstance(line, str) else bytes(line)
+            made = _encode(line)
         except Exception as error:  # noqa: BLE001 - it is told to every listener
             made = error
         self._ring[number % self._history] = made
@@ -127,6 +128,16 @@ class Ticker:
         """Count one listener less."""
         with self._lock:
             self._listeners -= 1
+
+
+def _encode(line: object) -> bytes:
+    if isinstance(line, str):
+        return line.encode()
+    if isinstance(line, bytes):
+        return line
+    raise BodyTypeError(
+        f"A Ticker's line function gave {type(line).__name__}, not str or bytes."
+    )
 
 
 class Subscription:

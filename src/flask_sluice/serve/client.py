@@ -175,7 +175,7 @@ class Watch:
             self._gone()
 
     def _event(self, events: int) -> None:
-        if self._closed:
+        if self._closed or not events:
             return
         if events & ERROR or self._policy == "leave":
             self._gone()

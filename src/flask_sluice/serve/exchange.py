@@ -63,7 +63,8 @@ class Exchange:
         self._head_due = False
         self._started = False
         self._outbox: collections.deque[bytes] = collections.deque()
-        self._held = 0
+        self._put_in = 0  # bytes; counted by the thread alone
+        self._taken_out = 0  # bytes; counted by the loop alone
         self._room = threading.Event()
         self._done = False
         self._error: BaseException | None = None
@@ -132,11 +133,11 @@ class Exchange:
                 await self._start()
             while outbox:
                 data = outbox.popleft()
-                self._held -= len(data)
+                self._taken_out += len(data)
                 last = done and not outbox and self._error is None
                 last = last and self._fed is None
                 await self._write(data, more=not last)
-                if self._held <= OUTBOX // 2:
+                if self._put_in - self._taken_out <= OUTBOX // 2:
                     self._room.set()
                 if last:
                     return True
@@ -279,10 +280,10 @@ class Exchange:
         self._head_due = True
         if data:
             self._room.clear()
-            self._held += len(data)
+            self._put_in += len(data)
             self._outbox.append(data)
         self._ring()
-        if self._held > OUTBOX and not self._gone:
+        if self._put_in - self._taken_out > OUTBOX and not self._gone:
             self._room.wait()
 
     def cut(self, *, reset: bool) -> None:

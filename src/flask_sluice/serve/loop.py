@@ -113,7 +113,8 @@ class Loop:
                     os.eventfd_read(fd)
                 elif (handler := handlers.get(fd)) is not None:
                     try:
-                        handler(self._confirm(fd, events))
+                        if confirmed := self._confirm(fd, events):
+                            handler(confirmed)
                     except Exception as error:
                         self._complain(error)
             self._rung = False

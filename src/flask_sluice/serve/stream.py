@@ -189,9 +189,11 @@ class Stream:
             finish, self._finish = self._finish, None
         if self.timer is not None:
             self.timer.cancel()
-        if outcome == "left":
-            self.departure.leave()
-        self.departure.forget()
+        if self.announced:
+            # One that was made and never sent says nothing of the client.
+            if outcome == "left":
+                self.departure.leave()
+            self.departure.forget()
         if finish is not None:
             finish(self)
 

@@ -64,6 +64,13 @@ class TaskPump(Pump):
             self._end(None)
             return
         self._task = self._loop.create_task(self._produce(), context=self._context)
+        self._task.add_done_callback(self._make_sure)
+
+    def _make_sure(self, task: asyncio.Task[None]) -> None:
+        # A task that is cancelled before its first step never runs.
+        del task
+        if not self._over:
+            self._end(None)
 
     def _cancel(self) -> None:
         if self._task is not None and not self._over:
@@ -81,6 +88,10 @@ class TaskPump(Pump):
                 error = ConnectionAbortedError("the server's event loop is closing")
         except Exception as raised:
             error = raised
+        except BaseException as raised:
+            # SystemExit and the like would end the loop, and with it everybody's
+            # async bodies, or the server.
+            error = _tamed(raised)
         try:
             aclose = getattr(self._source, "aclose", None)
             if aclose is not None:
@@ -89,6 +100,8 @@ class TaskPump(Pump):
             pass
         except Exception as raised:
             error = error or raised
+        except BaseException as raised:
+            error = error or _tamed(raised)
         self._end(error)
 
     async def _fill(self) -> None:
@@ -124,6 +137,12 @@ class TaskPump(Pump):
         self._stirring = False
         if self._items:
             self._stir()
+
+
+def _tamed(error: BaseException) -> RuntimeError:
+    tame = RuntimeError(f"an async body raised {type(error).__name__}")
+    tame.__cause__ = error
+    return tame
 
 
 _background: asyncio.AbstractEventLoop | None = None

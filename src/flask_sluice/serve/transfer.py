@@ -13,12 +13,14 @@ any thread, or none, and no thread is left with somebody's request on it.
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextvars import Context
 from typing import NoReturn, Protocol, Self
+from weakref import WeakMethod
 
 from .. import native
 from ..errors import ClientLeft, StreamExpired, StreamFailed
@@ -66,7 +68,9 @@ class Transfer(ABC):
         self._closing = False
         self._busy = threading.Lock()
         self._hand = native.lock()  # on the connection, while it is cut or let go
-        stream.on_interrupt(self._interrupted)
+        # Weakly: the stream is in a registry, and a transfer that a middleware lost
+        # has to be found by the garbage collector.
+        stream.on_interrupt(functools.partial(_call, WeakMethod(self._interrupted)))
 
     # What a driver adds.
 
@@ -209,6 +213,12 @@ class Transfer(ABC):
 
 def _nothing() -> None:
     pass
+
+
+def _call(method: WeakMethod[Callable[[], None]]) -> None:
+    bound = method()
+    if bound is not None:
+        bound()
 
 
 class Pulled(Transfer):

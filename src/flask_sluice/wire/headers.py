@@ -50,11 +50,14 @@ def attachment(filename: str) -> str:
         raise HeaderError("filename", filename)
     if not filename:
         raise ArgumentError("filename is empty: leave it out, or name the file.")
-    plain = (
-        unicodedata.normalize("NFKD", filename)
-        .encode("ascii", "ignore")
-        .decode("ascii")
-    )
+    try:
+        filename.encode()
+    except UnicodeEncodeError:
+        raise ArgumentError(
+            f"filename {filename!r} holds half a character, which has no bytes."
+        ) from None
+    bare = unicodedata.normalize("NFKD", filename)
+    plain = bare.encode("ascii", "ignore").decode("ascii")
     quoted = plain.replace("\\", "\\\\").replace('"', '\\"')
     value = f'attachment; filename="{quoted}"'
     if plain != filename:

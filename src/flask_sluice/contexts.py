@@ -18,7 +18,7 @@ import logging
 from collections.abc import Callable, Iterable
 from contextvars import Context, copy_context
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from flask import globals as flask_globals
 
@@ -57,6 +57,7 @@ class Visit:
     """
 
     __slots__ = (
+        "_connection",
         "_due",
         "_held",
         "_inside",
@@ -87,6 +88,7 @@ class Visit:
         self._due: list[tuple[Any, BaseException | None]] = []
         self._lock = native.lock()
         self._watch: Watch | None = None
+        self._connection: Connection | Literal[False] | None = False  # not looked for
 
     @property
     def is_held(self) -> bool:
@@ -131,18 +133,23 @@ class Visit:
         for held, error in due:
             _pop(held, error)
 
-    # Leaving.
+    # The client.
+
+    @property
+    def connection(self) -> Connection | None:
+        """The client's connection, where the server shows it."""
+        if self._connection is False:
+            self._connection = Connection.of(self.environ)
+        return self._connection
 
     def watch(self) -> Watch | None:
         """Look out for the client, if the server shows its connection."""
         exchange = self.environ.get(EXCHANGE)
         if exchange is not None:
             exchange.tell(self.departure)
-        elif self._watch is None:
-            connection = Connection.of(self.environ)
-            if connection is not None:
-                with contextlib.suppress(OSError):  # closed under our hands
-                    self._watch = Watch(connection, self.departure, self.half_close)
+        elif self._watch is None and self.connection is not None:
+            with contextlib.suppress(OSError):  # closed under our hands
+                self._watch = Watch(self.connection, self.departure, self.half_close)
         return self._watch
 
     def unwatch(self) -> None:
@@ -207,8 +214,11 @@ def _serve(
     finally:
         for response in visit.responses:
             response.abandon_unless_sent()
+        # They know the visit; without this only the garbage collector would free them.
+        is_open = any(response.is_open for response in visit.responses)
+        visit.responses.clear()
         visit.leave()
-        if not any(response.is_open for response in visit.responses):
+        if not is_open:
             visit.unwatch()
             visit.departure.forget()
         if not visit.is_held:

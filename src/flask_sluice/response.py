@@ -270,6 +270,7 @@ class StreamedResponse(Response):
             start_response,
             status,
             headers,
+            connection=self._visit.connection,
             park=settings.park,
             half_close=settings.half_close,
         )
@@ -286,7 +287,7 @@ class StreamedResponse(Response):
     def _announce(self, transfer: Transfer) -> None:
         if self._coding is not None:
             transfer.pipeline = Pipeline(self._coding)
-        self._hiding = hides_a_cut(self._visit.environ)
+        self._hiding = hides_a_cut(self._visit.environ, self._visit.connection)
         if isinstance(transfer, Fed) and not isinstance(transfer.feed, Pump):
             # A feed needs nothing of the request: its contexts end with the view.
             transfer.on_hand_over = self._hand_over

@@ -13,9 +13,17 @@ from flask import Flask, request
 from flask_sluice import flush, stream
 from flask_sluice.asgi import ASGIApp
 from flask_sluice.errors import ArgumentError, TransferCut
+from flask_sluice.serve.drive import EXCHANGE
 from flask_sluice.serve.environ import LIMIT, RequestBody, environ_of
 from flask_sluice.serve.exchange import OUTBOX
 from helpers import PATIENCE, Finishes, HandFeed, make_app
+
+
+class NoCarrier:
+    """What stands in the environ for an exchange."""
+
+    def carry(self, transfer: object, start_response: object) -> tuple[()]:
+        return ()
 
 
 class Talk:
@@ -515,7 +523,7 @@ def test_the_environ_is_as_pep_3333_wants_it() -> None:
             (b"x_real_ip", b"6.6.6.6"),
         ],
     }
-    environ = environ_of(scope, RequestBody(lambda: None))
+    environ = environ_of(scope, RequestBody(lambda: None), carrier := NoCarrier())
     expected = {
         "SCRIPT_NAME": "/app",
         "PATH_INFO": "/fünf".encode().decode("latin-1"),
@@ -528,6 +536,7 @@ def test_the_environ_is_as_pep_3333_wants_it() -> None:
         "CONTENT_TYPE": "text/plain",
         "CONTENT_LENGTH": "5",
         "HTTP_COOKIE": "a=1; b=2",
+        EXCHANGE: carrier,
         "HTTP_X_MANY": "1,2",
     }
     assert {key: environ.get(key) for key in expected} == expected

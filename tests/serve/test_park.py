@@ -13,6 +13,7 @@ import h11
 import pytest
 
 from flask_sluice import native
+from flask_sluice.serve.client import Connection
 from flask_sluice.serve.loop import loop
 from flask_sluice.serve.park import Parked, is_chunked, server_of, why_not
 from flask_sluice.serve.stream import Departure, Stream
@@ -338,7 +339,12 @@ def test_a_plain_socket_of_a_known_server_may_be_parked() -> None:
     """No reason against it."""
     client, server = tcp_pair()
     with client, server:
-        assert why_not(_environ(server), _own_start_response) is None
+        assert ask(_environ(server), _own_start_response) is None
+
+
+def ask(environ: dict[str, Any], start_response: Any, **more: Any) -> str | None:
+    """Ask as `drive` does."""
+    return why_not(environ, start_response, Connection.of(environ), **more)
 
 
 def test_why_not() -> None:
@@ -369,10 +375,10 @@ def test_why_not() -> None:
             (_environ(listener), own, "listens"),
         ]
         for environ, start_response, words in reasons:
-            reason = why_not(environ, start_response)
+            reason = ask(environ, start_response)
             assert reason is not None
             assert words in reason
-        assert why_not(_environ(server), foreign, trusting=True) is None
+        assert ask(_environ(server), foreign, trusting=True) is None
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import ArgumentError
 from .bell import Bell
-from .drive import EXCHANGE
 from .environ import environ_of
 from .exchange import Exchange, Receive, Send
 
@@ -81,9 +80,10 @@ class ASGIApp:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._threads, "flask-sluice-asgi")
         exchange = Exchange(loop, bell, receive, send)
-        environ = environ_of(scope, exchange.body)
-        environ[EXCHANGE] = exchange
-        await exchange.run(self._pool, self._app, environ)
+        # Not kept in a local: this coroutine lives as long as the stream.
+        await exchange.run(
+            self._pool, self._app, environ_of(scope, exchange.body, exchange)
+        )
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:

@@ -48,6 +48,7 @@ def drive(
     status: str,
     headers: list[tuple[str, str]],
     *,
+    connection: Connection | None,
     park: bool | Literal["always"],
     half_close: HalfClose,
 ) -> Iterable[bytes]:
@@ -57,7 +58,6 @@ def drive(
         return exchange.carry(transfer, start_response)
     has_length = any(name.lower() == "content-length" for name, _ in headers)
     chunked = not has_length and is_chunked(environ)
-    connection = Connection.of(environ)
     is_old = environ.get("SERVER_PROTOCOL") == "HTTP/1.0"
     if chunked and is_old and connection is not None and connection.plain:
         return Takeover(connection.take(), head_of(status, headers), transfer)
@@ -65,7 +65,7 @@ def drive(
     transfer.reset = not has_length and not chunked
     transfer.is_gone = environ.get("waitress.client_disconnected")
     if isinstance(transfer, Fed) and not isinstance(transfer.feed, Pump) and park:
-        reason = why_not(environ, start_response, trusting=park == "always")
+        reason = why_not(environ, start_response, connection, trusting=park == "always")
         if reason is None:
             assert connection is not None
             transfer.park = functools.partial(
@@ -106,7 +106,9 @@ _HIDING = (
 )
 
 
-def hides_a_cut(environ: Mapping[str, Any]) -> str | None:
+def hides_a_cut(
+    environ: Mapping[str, Any], connection: Connection | None
+) -> str | None:
     """Say why a client here can't tell a broken body from a whole one.
 
     None where it can: by chunks, by HTTP/2's frames, or by a reset.
@@ -116,7 +118,6 @@ def hides_a_cut(environ: Mapping[str, Any]) -> str | None:
         for name, reason in _HIDING:
             if name in software or f"{name}.version" in environ:
                 return reason
-        connection = Connection.of(environ)
         if connection is not None and connection.plain:
             return None
     if environ.get("SERVER_PROTOCOL") == "HTTP/1.0":

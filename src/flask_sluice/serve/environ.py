@@ -6,7 +6,6 @@ know threads' reasons: reading blocks, and that is all.
 
 from __future__ import annotations
 
-import collections
 import io
 import sys
 import threading
@@ -15,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ..errors import ClientLeft
+from .drive import EXCHANGE, Carrier
 
 __all__ = ["RequestBody", "environ_of"]
 
@@ -29,9 +29,11 @@ class RequestBody(io.RawIOBase):
 
     def __init__(self, more: Callable[[], None]) -> None:
         super().__init__()
-        self._parts: collections.deque[bytes] = collections.deque()
+        # Few: 64 KiB in all. And made of what costs nothing while it is empty,
+        # because most requests have no body, and ten thousand may be open.
+        self._parts: list[bytes] = []
         self._held = 0
-        self._ready = threading.Event()
+        self._ready: threading.Event | None = None
         self._ended = False
         self._aborted = False
         self._more = more
@@ -42,13 +44,17 @@ class RequestBody(io.RawIOBase):
             self._parts.append(data)
             self._held += len(data)
         self._ended = not more
-        self._ready.set()
+        self._ring()
         return self._held >= LIMIT
 
     def abort(self) -> None:
         """Say that the rest will never come."""
         self._aborted = True
-        self._ready.set()
+        self._ring()
+
+    def _ring(self) -> None:
+        if self._ready is not None:
+            self._ready.set()
 
     def _has_news(self) -> bool:
         return bool(self._parts) or self._ended or self._aborted
@@ -67,6 +73,8 @@ class RequestBody(io.RawIOBase):
                 return 0
             if self._aborted:
                 raise ClientLeft("the client left while it sent the request")
+            if self._ready is None:
+                self._ready = threading.Event()
             self._ready.clear()
             # Asked after the clearing: what comes from now on sets it again.
             if not self._has_news():
@@ -77,7 +85,7 @@ class RequestBody(io.RawIOBase):
         if size < len(part):
             self._parts[0] = part[size:]
         else:
-            self._parts.popleft()
+            del self._parts[0]
         was_full = self._held >= LIMIT
         self._held -= size
         if was_full and self._held < LIMIT:
@@ -85,7 +93,9 @@ class RequestBody(io.RawIOBase):
         return size
 
 
-def environ_of(scope: MutableMapping[str, Any], body: RequestBody) -> dict[str, Any]:
+def environ_of(
+    scope: MutableMapping[str, Any], body: RequestBody, exchange: Carrier
+) -> dict[str, Any]:
     """Make the environ of a request."""
     root: str = scope.get("root_path", "")
     path: str = scope["path"]
@@ -116,6 +126,7 @@ def environ_of(scope: MutableMapping[str, Any], body: RequestBody) -> dict[str, 
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
+        EXCHANGE: exchange,
     }
     client = scope.get("client")
     if client:

@@ -58,14 +58,15 @@ class Exchange:
         self._receive = receive
         self._send = send
         self._news = asyncio.Event()
-        self._drained = asyncio.Event()  # the app has read what it was given
+        # The app has read what it was given. Made for a body that is long.
+        self._drained: asyncio.Event | None = None
         self._head: tuple[str, list[tuple[str, str]]] | None = None
         self._head_due = False
         self._started = False
         self._outbox: collections.deque[bytes] = collections.deque()
         self._put_in = 0  # bytes; counted by the thread alone
         self._taken_out = 0  # bytes; counted by the loop alone
-        self._room = threading.Event()
+        self._room: threading.Event | None = None  # made when it is first short
         self._done = False
         self._error: BaseException | None = None
         self._gone = False
@@ -102,9 +103,13 @@ class Exchange:
             if message["type"] == "http.disconnect":
                 self._leave()
                 return
-            self._drained.clear()
             more = message.get("more_body", False)
-            if self.body.feed(message.get("body", b""), more=more) and more:
+            if more and self._drained is None:
+                self._drained = asyncio.Event()
+            if self._drained is not None:
+                self._drained.clear()
+            is_full = self.body.feed(message.get("body", b""), more=more)
+            if is_full and more and self._drained is not None:
                 await self._drained.wait()
 
     def _leave(self) -> None:
@@ -112,12 +117,16 @@ class Exchange:
             return
         self._gone = True
         self.body.abort()
-        self._room.set()
+        self._make_room()
         self._news.set()
         if self._stream is not None:
             self._stream.stop("left")
         elif self._departure is not None:
             self._departure.leave()
+
+    def _make_room(self) -> None:
+        if self._room is not None:
+            self._room.set()
 
     async def _send_outbox(self) -> bool:
         """Send what the thread makes, to its end. False if the client left."""
@@ -138,7 +147,7 @@ class Exchange:
                 last = last and self._fed is None
                 await self._write(data, more=not last)
                 if self._put_in - self._taken_out <= OUTBOX // 2:
-                    self._room.set()
+                    self._make_room()
                 if last:
                     return True
             if self._was_cut and not done:
@@ -235,8 +244,9 @@ class Exchange:
         self._bell.ring(self._news)
 
     def _more_body(self) -> None:
-        with contextlib.suppress(RuntimeError):
-            self.loop.call_soon_threadsafe(self._drained.set)
+        if self._drained is not None:
+            with contextlib.suppress(RuntimeError):
+                self.loop.call_soon_threadsafe(self._drained.set)
 
     # On the app's thread.
 
@@ -279,10 +289,18 @@ class Exchange:
             raise ClientLeft("the client has gone")
         self._head_due = True
         if data:
-            self._room.clear()
+            if self._room is not None:
+                self._room.clear()
             self._put_in += len(data)
             self._outbox.append(data)
         self._ring()
+        if self._put_in - self._taken_out > OUTBOX:
+            self._wait_for_room()
+
+    def _wait_for_room(self) -> None:
+        if self._room is None:
+            self._room = threading.Event()
+        # Asked after it was made: from now on the loop sets it.
         if self._put_in - self._taken_out > OUTBOX and not self._gone:
             self._room.wait()
 

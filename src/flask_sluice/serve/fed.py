@@ -31,7 +31,7 @@ class Fed(Transfer):
     def __init__(self, stream: Stream, feed: Feed) -> None:
         self.feed = feed
         self.park: Callable[[Fed], bool] | None = None
-        self._ready = threading.Event()
+        self._ready: threading.Event | None = None  # made when somebody waits
         self._started = False
         super().__init__(stream)
 
@@ -81,6 +81,8 @@ class Fed(Transfer):
     def _wait(
         self, ask: Callable[[Callable[[], None]], None], timeout: float | None = None
     ) -> None:
+        if self._ready is None:
+            self._ready = threading.Event()
         ready = self._ready
         ready.clear()
         ask(ready.set)
@@ -105,7 +107,10 @@ class Fed(Transfer):
         super()._interrupted()
         # Stopping is told from the loop's thread, and under gevent an Event of the
         # request's greenlet is to be set where greenlets live.
+        ready = self._ready
+        if ready is None:
+            return
         if native.is_gevent():
-            native.post(self._ready.set)
+            native.post(ready.set)
         else:
-            self._ready.set()
+            ready.set()

@@ -78,6 +78,7 @@ _OWN = {
 def why_not(
     environ: Mapping[str, Any],
     start_response: Callable[..., Any],
+    connection: Connection | None,
     *,
     trusting: bool = False,
 ) -> str | None:
@@ -88,7 +89,6 @@ def why_not(
     server = server_of(environ)
     if server not in _OWN:
         return f"the server ({server or 'unknown'}) doesn't show its sockets"
-    connection = Connection.of(environ)
     if connection is None:
         return "there is no HTTP/1.x socket of this request's own"
     if not connection.plain:

@@ -128,6 +128,8 @@ class Transfer(ABC):
         self._finishing = True
         self.connection = None
         self.on_hand_over()
+        # Both lead back to the request, which nobody needs any more.
+        self.unwatch = self.on_hand_over = _nothing
 
     def exhaust(self) -> None:
         """Be over for a body that turned out to be empty."""

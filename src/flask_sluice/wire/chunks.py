@@ -30,10 +30,10 @@ __all__ = ["LIMIT", "Coalescer", "is_edge", "join", "wrong"]
 
 LIMIT = 64 * 1024
 PATIENCE = 0.005
-# Reading the clock costs about as much as the rest of the loop, so it is read after
-# 1, 2, 4 and then every 8 items: at most 7 items of a producer that turned slow wait
-# for the eighth, once; from then on each one is looked at.
-STRIDE = 8
+# Reading the clock costs as much as the rest of the loop, so it is read after the
+# first item, after 2, 4 and 8 more, and then every 16: at most 15 items of a producer
+# that turned slow wait for the sixteenth, once; from then on each one is looked at.
+STRIDE = 16
 
 
 def is_edge(item: object) -> bool:
@@ -63,18 +63,19 @@ def join(items: list[Item]) -> bytes:
 
     :raises BodyTypeError: an item is neither.
     """
+    first = items[0]
     if len(items) == 1:
-        return _encode(items[0])
-    kinds = set(map(type, items))
-    if kinds == _TEXT:
-        return "".join(items).encode()  # type: ignore[arg-type]
-    if kinds == _BYTES:
+        return _encode(first)
+    if isinstance(first, str):
+        # str.join looks at the types itself, in a quarter of the time.
+        try:
+            return "".join(items).encode()  # type: ignore[arg-type]
+        except TypeError:
+            pass
+    # bytes.join takes a bytearray, which may change before it is sent.
+    elif list(map(type, items)).count(bytes) == len(items):
         return b"".join(items)  # type: ignore[arg-type]
     return b"".join(map(_encode, items))
-
-
-_TEXT = {str}
-_BYTES = {bytes}
 
 
 def _encode(item: Item) -> bytes:

@@ -1,0 +1,1 @@
+"""Benchmarks against bare WSGI and plain Flask: `python -m benchmarks`."""

@@ -1,0 +1,65 @@
+"""How big a run is: every size that `--quick` changes stands in this one table.
+
+The full run is the one whose numbers may be quoted. The quick one goes the same way
+through the same code in a few minutes, to see that all of it works.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KB = 1024
+MB = 1_000_000
+GB = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The sizes of one run; sizes of a body are of one turn, see `rounds.py`."""
+
+    quick: bool
+    rounds: int
+    throughput_bytes: int
+    in_process_items: int
+    wire_items_slow: int
+    wire_items_fast: int
+    first_byte_requests: int
+    idle_clients: int
+    idle_ticks: int
+    thread_clients: int
+    greenlet_clients: int
+    memory_big_bytes: int
+    memory_small_bytes: int
+
+
+FULL = Scale(
+    quick=False,
+    rounds=10,
+    throughput_bytes=200 * MB,
+    in_process_items=200_000,
+    wire_items_slow=60_000,
+    wire_items_fast=1_500_000,
+    first_byte_requests=8,
+    idle_clients=10_000,
+    idle_ticks=10,
+    thread_clients=500,
+    greenlet_clients=1_000,
+    memory_big_bytes=5 * GB,
+    memory_small_bytes=500 * MB,
+)
+
+QUICK = Scale(
+    quick=True,
+    rounds=3,
+    throughput_bytes=100 * MB,
+    in_process_items=100_000,
+    wire_items_slow=30_000,
+    wire_items_fast=500_000,
+    first_byte_requests=6,
+    idle_clients=1_000,
+    idle_ticks=4,
+    thread_clients=100,
+    greenlet_clients=100,
+    memory_big_bytes=1 * GB,
+    memory_small_bytes=100 * MB,
+)

@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .. import native
 from ..errors import ClientLeft, StreamFailed, TransferCut
 from .bell import Bell
 from .environ import RequestBody
@@ -71,6 +72,10 @@ class Exchange:
         self._error: BaseException | None = None
         self._gone = False
         self._was_cut = False
+        self._task: asyncio.Task[None] | None = None
+        self._writing = False
+        self._lock = native.lock()  # on who has the feed, at the end
+        self._over = False
         self._departure: Departure | None = None
         self._stream: Stream | None = None
         self._fed: Fed | None = None
@@ -82,11 +87,13 @@ class Exchange:
     ) -> None:
         """Serve the request. Returns, or raises, when the response has ended."""
         listener = self.loop.create_task(self._listen())
+        self._task = asyncio.current_task()
         try:
             pool.submit(self._serve, app, environ)
             del environ
             if await self._send_outbox() and self._fed is not None:
-                await self._carry(self._fed)
+                fed, self._fed = self._fed, None
+                await self._carry(fed)
         except TransferCut:
             raise
         except OSError:
@@ -96,6 +103,12 @@ class Exchange:
             listener.cancel()
             # Whatever is still in the thread has nobody to write to.
             self._leave()
+            with self._lock:
+                self._over = True
+                orphan, self._fed = self._fed, None
+            if orphan is not None:
+                # The client left while the thread was about to hand it over.
+                orphan.end("left")
 
     async def _listen(self) -> None:
         while True:
@@ -176,9 +189,23 @@ class Exchange:
         )
 
     async def _write(self, data: bytes, *, more: bool) -> None:
-        await self._send(
-            {"type": "http.response.body", "body": data, "more_body": more}
-        )
+        self._writing = True
+        try:
+            await self._send(
+                {"type": "http.response.body", "body": data, "more_body": more}
+            )
+        except asyncio.CancelledError:
+            if self._was_cut and self._task is not None:
+                # By us: a reader that stopped reading kept it waiting.
+                self._task.uncancel()
+                raise TransferCut("the stream was cut") from None
+            raise
+        finally:
+            self._writing = False
+
+    def _stop_writing(self) -> None:
+        if self._writing and self._task is not None:
+            self._task.cancel()
 
     def _break(self, error: BaseException) -> None:
         """End an unfinished response so that it is seen to be one.
@@ -193,7 +220,7 @@ class Exchange:
 
     async def _carry(self, fed: Fed) -> None:
         stream, pipeline = fed.stream, fed.pipeline
-        stream.on_interrupt(self._ring)
+        stream.on_interrupt(self._interrupted)
         try:
             data: bytes | None = fed.take_first()
             while True:
@@ -214,6 +241,9 @@ class Exchange:
                 data = fed.feed.take()
         except asyncio.CancelledError:
             fed.end("left")
+            raise
+        except TransferCut:
+            fed.end(stream.verdict or "left")
             raise
         except Exception as error:
             if self._gone:
@@ -309,6 +339,15 @@ class Exchange:
         del reset  # what can't be seen over HTTP/1.0 can't be helped here
         self._was_cut = True
         self._ring()
+        with contextlib.suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self._stop_writing)
+
+    def _interrupted(self) -> None:
+        stream = self._stream
+        if stream is not None and stream.verdict == "expired":
+            self.cut(reset=False)
+        else:
+            self._ring()
 
     def tell(self, departure: Departure) -> None:
         """Tell *departure* when the client leaves."""
@@ -324,9 +363,11 @@ class Exchange:
             stream.stop("left")
         # Behind a middleware that may rewrite the body, it is pulled through that.
         if isinstance(transfer, Fed) and start_response == self.start_response:
-            stream.remote = True
-            transfer.hand_over()
-            self._fed = transfer
-            return ()
+            with self._lock:
+                if not self._over:
+                    stream.remote = True
+                    transfer.hand_over()
+                    self._fed = transfer
+                    return ()
         transfer.connection = self
         return transfer

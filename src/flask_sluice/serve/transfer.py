@@ -117,7 +117,8 @@ class Transfer(ABC):
         if self._busy.acquire(blocking=False):
             try:
                 if not self._finishing:
-                    self.end("left")
+                    # Time may be up, and a write have failed because of that.
+                    self.end(self.stream.verdict or "left")
                 with self._hand:
                     self.connection = None
             finally:

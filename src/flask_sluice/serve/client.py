@@ -23,12 +23,14 @@ from .. import native
 from .loop import ERROR, HALF, Loop, Timer, loop
 from .stream import Departure, Stream
 
-__all__ = ["Connection", "HalfClose", "Watch", "has_fin"]
+__all__ = ["Connection", "HalfClose", "Watch", "has_fin", "keep_alive"]
 
 HalfClose = Literal["ask", "stay", "leave"]
 
 SOCKETS = ("gunicorn.socket", "werkzeug.socket")
 GRACE = 0.75  # seconds after a FIN; with the rest a departure is known within 1 s
+# Asked after 30 s of silence, then every 15 s; gone after 4 questions unanswered.
+KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 _closing = native.lock()  # held for a flag only
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 CLOSE_IN_PEACE = struct.pack("ii", 0, 0)
@@ -148,6 +150,7 @@ class Watch:
             # The FIN came with the request, as from a tool that has said all it
             # wants. Only a reset will tell that such a client is gone.
             self._policy = "stay"
+            keep_alive(self._sock)
         events = ERROR if self._policy == "stay" else HALF
         self._loop.add(self._sock.fileno(), events, self._event)
 
@@ -202,6 +205,18 @@ class Watch:
             target.stop("left")
         else:
             target.leave()
+
+
+def keep_alive(sock: native.RawSocket) -> None:
+    """Have the kernel ask a silent client now and then whether it is there.
+
+    A client that lost its power sends nothing, ever; one that half-closed and then
+    went answers the first question that comes a minute after that with a reset.
+    """
+    with contextlib.suppress(OSError):  # a Unix socket
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in KEEP_ALIVE.items():
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 def has_fin(sock: native.RawSocket) -> bool:

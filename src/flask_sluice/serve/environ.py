@@ -32,7 +32,8 @@ class RequestBody(io.RawIOBase):
         # Few: 64 KiB in all. And made of what costs nothing while it is empty,
         # because most requests have no body, and ten thousand may be open.
         self._parts: list[bytes] = []
-        self._held = 0
+        self._fed = 0  # bytes; counted by the loop alone
+        self._read = 0  # bytes; counted by the reading thread alone
         self._ready: threading.Event | None = None
         self._ended = False
         self._aborted = False
@@ -42,10 +43,10 @@ class RequestBody(io.RawIOBase):
         """Take a part. True from it asks to wait until `more` is called."""
         if data:
             self._parts.append(data)
-            self._held += len(data)
+            self._fed += len(data)
         self._ended = not more
         self._ring()
-        return self._held >= LIMIT
+        return self._fed - self._read >= LIMIT
 
     def abort(self) -> None:
         """Say that the rest will never come."""
@@ -86,11 +87,14 @@ class RequestBody(io.RawIOBase):
             self._parts[0] = part[size:]
         else:
             del self._parts[0]
-        was_full = self._held >= LIMIT
-        self._held -= size
-        if was_full and self._held < LIMIT:
+        was_full = self._fed - self._read >= LIMIT
+        self._read += size
+        if was_full and self._fed - self._read < LIMIT:
             self._more()
         return size
+
+
+_VERSIONS = {"1": "1.0"}  # Granian 2.8 says "1" for HTTP/1.0
 
 
 def environ_of(
@@ -107,6 +111,7 @@ def environ_of(
     raw: bytes | None = scope.get("raw_path")
     raw_path = raw.decode("latin-1") if raw else quote(scope["path"])
     uri = f"{raw_path}?{query}" if query else raw_path
+    version: str = scope["http_version"]
     environ: dict[str, Any] = {
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": root.encode().decode("latin-1"),
@@ -116,7 +121,7 @@ def environ_of(
         "REQUEST_URI": uri,
         "SERVER_NAME": server[0],
         "SERVER_PORT": str(server[1] if server[1] is not None else ""),
-        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "SERVER_PROTOCOL": f"HTTP/{_VERSIONS.get(version, version)}",
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.get("scheme", "http"),
         "wsgi.input": io.BufferedReader(body),

@@ -19,12 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .. import native
-from ..errors import ClientLeft, StreamFailed, TransferCut
+from ..errors import ClientLeft, TransferCut
 from .bell import Bell
 from .environ import RequestBody
 from .fed import Fed
 from .pump import Pump
-from .stream import Departure, Outcome, Stream
+from .stream import Departure, Stream
 from .transfer import Transfer
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
+TURN = 16  # writes in a row before the loop's other tasks have their turn
 OUTBOX = 128 * 1024  # bytes a producer may be ahead: two chunks
 
 
@@ -74,6 +75,8 @@ class Exchange:
         self._was_cut = False
         self._task: asyncio.Task[None] | None = None
         self._writing = False
+        self._writes = 0
+        self._stopped = False  # the write that waits was told to give up
         self._lock = native.lock()  # on who has the feed, at the end
         self._over = False
         self._departure: Departure | None = None
@@ -85,7 +88,12 @@ class Exchange:
     async def run(
         self, pool: ThreadPoolExecutor, app: WSGIApplication, environ: dict[str, Any]
     ) -> None:
-        """Serve the request. Returns, or raises, when the response has ended."""
+        """Serve the request, to the end of the response.
+
+        A response that is broken off isn't ended: the servers take that for a
+        failure, and drop the connection (or reset the HTTP/2 stream). They do the
+        same for an exception, with a second traceback in the log.
+        """
         listener = self.loop.create_task(self._listen())
         self._task = asyncio.current_task()
         try:
@@ -95,7 +103,8 @@ class Exchange:
                 fed, self._fed = self._fed, None
                 await self._carry(fed)
         except TransferCut:
-            raise
+            if not self._started:
+                raise
         except OSError:
             # A server may say so when it is asked to send to a client that left.
             self._leave()
@@ -129,6 +138,7 @@ class Exchange:
         if self._gone:
             return
         self._gone = True
+        self._stop_writing()
         self.body.abort()
         self._make_room()
         self._news.set()
@@ -164,12 +174,13 @@ class Exchange:
                 if last:
                     return True
             if self._was_cut and not done:
-                self._break(TransferCut("the stream was cut"))
                 return False
             if done:
                 if self._error is not None:
-                    self._break(self._error)
-                elif self._fed is None:
+                    if not self._started:
+                        raise self._error
+                    return False
+                if self._fed is None:
                     await self._write(b"", more=False)
                 return True
 
@@ -195,26 +206,26 @@ class Exchange:
                 {"type": "http.response.body", "body": data, "more_body": more}
             )
         except asyncio.CancelledError:
-            if self._was_cut and self._task is not None:
-                # By us: a reader that stopped reading kept it waiting.
-                self._task.uncancel()
-                raise TransferCut("the stream was cut") from None
-            raise
+            if not self._stopped or self._task is None:
+                raise
+            # By us: a reader that stopped reading kept it waiting.
+            self._task.uncancel()
+            if self._gone:
+                raise ClientLeft("the client has gone") from None
+            raise TransferCut("the stream was cut") from None
         finally:
             self._writing = False
+        self._writes += 1
+        if self._writes % TURN == 0:
+            # Not every server's send() waits for anything, and none has to once the
+            # client has gone: without this a body that always has more would keep
+            # the loop from hearing of that, and everybody else from theirs.
+            await asyncio.sleep(0)
 
     def _stop_writing(self) -> None:
-        if self._writing and self._task is not None:
+        if self._writing and not self._stopped and self._task is not None:
+            self._stopped = True
             self._task.cancel()
-
-    def _break(self, error: BaseException) -> None:
-        """End an unfinished response so that it is seen to be one.
-
-        Every server takes an exception after the head for that, and drops the
-        connection (or resets the HTTP/2 stream).
-        """
-        if not self._gone:
-            raise error
 
     # A feed, on the loop.
 
@@ -234,7 +245,7 @@ class Exchange:
                     await self._write(out, more=False)
                     fed.end("complete")
                     return
-                elif data is not None:
+                else:
                     await self._wait_for(fed.feed)
                 if stream.verdict is not None:
                     break
@@ -244,16 +255,13 @@ class Exchange:
             raise
         except TransferCut:
             fed.end(stream.verdict or "left")
-            raise
         except Exception as error:
             if self._gone:
                 fed.end("left")
-                return
-            fed.end("failed", error)
-            raise StreamFailed("the body of the stream raised") from error
-        verdict: Outcome = stream.verdict
-        fed.end(verdict)
-        self._break(TransferCut(f"the stream ended early: {verdict}"))
+            else:
+                fed.end("failed", error)
+        else:
+            fed.end(stream.verdict)
 
     async def _wait_for(self, feed: Any) -> None:
         news = self._news

@@ -15,7 +15,6 @@ import heapq
 import itertools
 import logging
 import os
-import select
 import time
 from collections.abc import Callable
 
@@ -25,10 +24,12 @@ __all__ = ["ERROR", "HALF", "READ", "WRITE", "Loop", "Timer", "loop"]
 
 log = logging.getLogger("flask_sluice")
 
-READ = select.EPOLLIN
-WRITE = select.EPOLLOUT
-HALF = select.EPOLLRDHUP  # the peer closed its sending half
-ERROR = select.EPOLLERR | select.EPOLLHUP  # always reported
+# Linux's numbers, spelled out because the names are missing elsewhere, where this
+# module is imported all the same and never used.
+READ = 0x001  # EPOLLIN
+WRITE = 0x004  # EPOLLOUT
+ERROR = 0x008 | 0x010  # EPOLLERR, EPOLLHUP; always reported
+HALF = 0x2000  # EPOLLRDHUP: the peer closed its sending half
 
 SWEEP = 256  # timers at which it is worth looking for dead ones
 

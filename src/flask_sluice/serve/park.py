@@ -38,6 +38,7 @@ from .client import (
     Connection,
     HalfClose,
     has_fin,
+    keep_alive,
 )
 from .loop import ERROR, HALF, WRITE, Loop, Timer, loop
 from .stream import Outcome, Stream
@@ -187,6 +188,7 @@ class Parked:
         self._timer: Timer | None = None
         self._loop: Loop = loop()
         sock.setblocking(False)
+        keep_alive(sock)
         if not chunked:
             # The end of the connection is the end of the body. So that nobody takes
             # the end of this process for that, closing resets until all is sent.

@@ -102,7 +102,9 @@ class Exchange:
             if await self._send_outbox() and self._fed is not None:
                 fed, self._fed = self._fed, None
                 await self._carry(fed)
-        except TransferCut:
+        except (TransferCut, asyncio.CancelledError):
+            # Cancelled by a server that is ending: ten thousand streams would log a
+            # traceback each.
             if not self._started:
                 raise
         except OSError:

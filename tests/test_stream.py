@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import threading
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -629,6 +630,21 @@ def test_what_is_compressed(
     )
     assert response.headers.get("Content-Encoding") == coding
     assert ("Accept-Encoding" in response.headers.get("Vary", "")) is varies
+
+
+def test_a_view_may_say_that_its_body_is_compressed() -> None:
+    """Also after `stream()` has agreed on a coding: nothing is compressed twice."""
+    packed = gzip.compress(b"hello" * 100)
+
+    def view() -> Any:
+        response = stream([packed], mimetype="text/plain")
+        assert response.headers["Content-Encoding"] == "br"
+        response.headers["Content-Encoding"] = "gzip"
+        return response
+
+    response = get(view, headers={"Accept-Encoding": "br"})
+    assert response.headers["Content-Encoding"] == "gzip"
+    assert response.data == packed
 
 
 def test_a_feed_is_compressed_only_when_asked() -> None:

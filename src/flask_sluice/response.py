@@ -286,7 +286,11 @@ class StreamedResponse(Response):
 
     def _announce(self, transfer: Transfer) -> None:
         if self._coding is not None:
-            transfer.pipeline = Pipeline(self._coding)
+            if self.headers.get("Content-Encoding") == self._coding:
+                transfer.pipeline = Pipeline(self._coding)
+            else:
+                # The view says that what it yields is compressed already.
+                self._coding = None
         self._hiding = hides_a_cut(self._visit.environ, self._visit.connection)
         if isinstance(transfer, Fed) and not isinstance(transfer.feed, Pump):
             # A feed needs nothing of the request: its contexts end with the view.
@@ -302,9 +306,9 @@ class StreamedResponse(Response):
             stream_started.send(self._app, stream=self._stream)
 
     def _drop_coding(self) -> None:
-        if self._coding is not None:
-            self._coding = None
-            self.headers.pop("Content-Encoding", None)
+        coding, self._coding = self._coding, None
+        if coding is not None and self.headers.get("Content-Encoding") == coding:
+            del self.headers["Content-Encoding"]
 
     # Its end.
 

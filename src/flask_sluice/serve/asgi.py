@@ -7,7 +7,7 @@ The app's own code runs on a bounded pool of threads, one thread for the whole o
 request, because handles such as SQLite's belong to the thread that opened them. What
 it makes goes through an outbox with a limit, so a reader that stops makes the
 producer stop. A feed, and an async body, leaves the thread: the event loop carries
-it, at about ten kilobytes each and no thread.
+it (ten thousand under uvicorn took 17 KB each, uvicorn's own part included).
 
 The adapters on offer leave a body running when its client has gone, and one of them
 a thread with it for good (12 aborted downloads, and the server answered no more).

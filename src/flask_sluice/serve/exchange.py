@@ -105,7 +105,7 @@ class Exchange:
         except (TransferCut, asyncio.CancelledError):
             # Cancelled by a server that is ending: ten thousand streams would log a
             # traceback each.
-            if not self._started:
+            if not (self._started or self._gone):
                 raise
         except OSError:
             # A server may say so when it is asked to send to a client that left.
@@ -179,7 +179,7 @@ class Exchange:
                 return False
             if done:
                 if self._error is not None:
-                    if not self._started:
+                    if not (self._started or self._gone):
                         raise self._error
                     return False
                 if self._fed is None:

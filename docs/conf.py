@@ -39,6 +39,7 @@ nitpick_ignore_regex = [
     (r"py:class", r"flask_sluice\.(pubsub|serve|wire)\.\w+\.\w+"),
     (r"py:class", r"WSGIApplication"),  # of the type stubs
     (r"py:(class|obj)", r"(flask_sluice\.testing\.)?_[PR]"),  # type variables
+    (r"py:(class|obj)", r"flask_sluice\.(deferral\.R|pages\.deferred\.T)"),
 ]
 
 # Where a public name is looked for that a signature gives by its inner module.

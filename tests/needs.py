@@ -66,6 +66,7 @@ NEEDS: dict[str, Need] = {
     "asgiref": _python("asgiref"),
     "brotli": _python("brotli"),
     "cheroot": _python("cheroot"),
+    "flask-sqlalchemy": _python("flask-sqlalchemy", "flask_sqlalchemy"),
     "gevent": _python("gevent"),
     "granian": _python("granian"),
     "gunicorn": _python("gunicorn"),

@@ -1,7 +1,16 @@
 """Everything a Flask app streams, whole, bounded and quick, on every server."""
 
+from .deferral import defer
 from .extension import Sluice
+from .page import stream_page
 from .response import StreamedResponse, stream
 from .typing import flush
 
-__all__ = ["Sluice", "StreamedResponse", "flush", "stream"]
+__all__ = [
+    "Sluice",
+    "StreamedResponse",
+    "defer",
+    "flush",
+    "stream",
+    "stream_page",
+]

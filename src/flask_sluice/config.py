@@ -77,6 +77,32 @@ KEYS: tuple[Key, ...] = (
         " or if bytes sent afterwards are taken; else gone after 0.75 s."
         ' "stay": never gone by that alone. "leave": gone at once.',
     ),
+    Key(
+        "SLUICE_DEFER_WORKERS",
+        64,
+        "a count",
+        lambda value: type(value) is int and value > 0,
+        "How many functions given to `defer()` run at once in one process: threads,"
+        " or greenlets under gevent. `async def` ones need none. More wait their"
+        " turn. Let the database's pool allow for as many connections.",
+    ),
+    Key(
+        "SLUICE_CSP_NONCE",
+        None,
+        "a function without arguments that gives a string, or None",
+        lambda value: value is None or callable(value),
+        "Gives the request's nonce for the one inline script that a page needs in"
+        " browsers other than Chromium 150 and newer. None: the `csp_nonce` that"
+        " Flask-Talisman puts into templates, if there is one.",
+    ),
+    Key(
+        "SLUICE_IN_ORDER",
+        None,
+        "a function that gets the request and gives a truth value, or None",
+        lambda value: value is None or callable(value),
+        "Says which requests, beside those of known crawlers, get their pages in"
+        ' document order and without slots, like `order="document"`.',
+    ),
 )
 
 
@@ -88,6 +114,9 @@ class Settings:
     max_streams_per_client: int | None
     park: bool | Literal["always"]
     half_close: Literal["ask", "stay", "leave"]
+    defer_workers: int
+    csp_nonce: Callable[[], str | None] | None
+    in_order: Callable[..., object] | None
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Settings:

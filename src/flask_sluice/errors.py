@@ -12,6 +12,10 @@
     │   └── HeaderError                      CR, LF or the like in a header's value
     ├── BodyTypeError (TypeError)            the body, or an item, isn't text or bytes
     ├── FellBehindError (RuntimeError)       a client too slow for a feed's history
+    ├── DeferredError                        a deferred function gave no value
+    │   ├── DeferredTimeoutError (TimeoutError)   it took longer than its timeout
+    │   └── DeferredDroppedError (RuntimeError)   its client left before it had begun
+    ├── SlotError (ValueError)               a slot's HTML, or its place, can't be used
     ├── CommittedError (RuntimeError)        too late: the first byte is on its way
     ├── TooManyStreamsError (503)            SLUICE_MAX_STREAMS or _PER_CLIENT reached
     └── TransferCut (ConnectionResetError)   tells the server to cut the transfer
@@ -35,10 +39,14 @@ __all__ = [
     "ClientLeft",
     "CommittedError",
     "ConfigError",
+    "DeferredDroppedError",
+    "DeferredError",
+    "DeferredTimeoutError",
     "FellBehindError",
     "HeaderError",
     "NotInitializedError",
     "OutsideRequestError",
+    "SlotError",
     "SluiceError",
     "StreamExpired",
     "StreamFailed",
@@ -120,6 +128,40 @@ class FellBehindError(SluiceError, RuntimeError):
 
     def __init__(self, behind: int, kept: int) -> None:
         super().__init__(f"The client is {behind} items behind; {kept} are kept.")
+
+
+class DeferredError(SluiceError):
+    """A deferred function gave no value, and didn't raise either."""
+
+
+class DeferredTimeoutError(DeferredError, TimeoutError):
+    """A deferred function took longer than its `timeout`.
+
+    It isn't interrupted, because Python can't be, but told: in it
+    `sluice.client_gone()` is true from now on, and its `on_leave` callbacks run.
+
+    :ivar seconds: the timeout.
+    """
+
+    def __init__(self, name: str, seconds: float) -> None:
+        super().__init__(f"{name} took longer than its timeout of {seconds:g} s.")
+        self.seconds = seconds
+
+
+class DeferredDroppedError(DeferredError, RuntimeError):
+    """A deferred function wasn't begun, because its client had left by then."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} was dropped: the client left before it began.")
+
+
+class SlotError(SluiceError, ValueError):
+    """A slot can't be filled, because of its HTML or of the place where it stands.
+
+    HTML that leaves an element such as `textarea` or `template` open would swallow
+    the slots after it, so it isn't sent. A slot inside a `title`, an attribute, a
+    script or a comment is no slot to a browser: let the tag enclose the element.
+    """
 
 
 class CommittedError(SluiceError, RuntimeError):

@@ -15,9 +15,11 @@ from flask import Flask, current_app, has_app_context, has_request_context
 from flask import request as flask_request
 
 from .contexts import Visit, serve, visit_of
+from .deferral import working
 from .errors import AlreadyInitializedError, OutsideRequestError
 from .serve.stream import Stream
 from .state import KEY, State, state_of
+from .tags import install
 
 __all__ = ["Limits", "Sluice"]
 
@@ -60,6 +62,7 @@ class Sluice:
         app.wsgi_app = partial(  # type: ignore[method-assign]
             serve, app.wsgi_app, state.settings.half_close
         )
+        install(app)
 
     @property
     def streams(self) -> list[Stream]:
@@ -85,12 +88,16 @@ class Sluice:
     def client_gone(self) -> bool:
         """Tell whether the client of the current request is known to have left.
 
-        In a view or in a body. It costs nothing to ask often: the connection is
-        watched, not asked. Always False where the server shows no connection (see
-        the docs' page on servers), until a write fails.
+        In a view, in a body, or in a deferred function, where it is also True once
+        the function's timeout has passed. It costs nothing to ask often: the
+        connection is watched, not asked. Always False where the server shows no
+        connection (see the docs' page on servers), until a write fails.
 
         :raises OutsideRequestError: no request is being handled.
         """
+        job = working.get()
+        if job is not None:
+            return job.gone
         return self._visit("client_gone()").client_gone()
 
     def on_leave(self, callback: Callable[[], object]) -> None:
@@ -104,6 +111,10 @@ class Sluice:
         :param callback: takes nothing; what it raises is logged.
         :raises OutsideRequestError: no request is being handled.
         """
+        job = working.get()
+        if job is not None:
+            job.on_leave(callback)
+            return
         visit = self._visit("on_leave()")
         visit.watch()
         visit.departure.on_leave(callback)

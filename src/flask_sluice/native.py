@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import _socket
 import _thread
+import collections
 import logging
 import os
 import queue
@@ -30,10 +31,13 @@ else:
 
 __all__ = [
     "HAS_EPOLL",
+    "Crew",
+    "Greenlets",
     "RawSocket",
     "after_fork",
     "crew",
     "epoll",
+    "hire",
     "is_gevent",
     "lock",
     "pending_events",
@@ -93,7 +97,7 @@ def start_thread(target: Callable[[], None]) -> None:
 
 
 class Crew:
-    """A few daemon threads for the app's own callbacks, started when needed.
+    """A few daemon threads for the app's own code, started when needed.
 
     Daemons, because a callback that hangs in a dead database connection must not
     keep a worker from ending.
@@ -131,14 +135,32 @@ class Crew:
 class Greenlets:
     """The same for gevent: each job is a greenlet of the hub that serves requests."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int | None = None) -> None:
         gevent = sys.modules["gevent"]
         self._spawn: Callable[..., None] = gevent.spawn
         self._loop = gevent.get_hub().loop
+        self._limit = limit
+        self._size = 0
+        self._backlog: collections.deque[Callable[[], object]] = collections.deque()
 
     def post(self, job: Callable[[], object]) -> None:
         """Run *job* soon; callable from any thread."""
-        self._loop.run_callback_threadsafe(self._spawn, _run, job)
+        self._loop.run_callback_threadsafe(self._admit, job)
+
+    # In the hub, and so one at a time.
+
+    def _admit(self, job: Callable[[], object]) -> None:
+        if self._limit is not None and self._size >= self._limit:
+            self._backlog.append(job)
+        else:
+            self._size += 1
+            self._spawn(self._work, job)
+
+    def _work(self, job: Callable[[], object]) -> None:
+        _run(job)
+        while self._backlog:
+            _run(self._backlog.popleft())
+        self._size -= 1
 
 
 def _run(job: Callable[[], object]) -> None:
@@ -149,6 +171,11 @@ def _run(job: Callable[[], object]) -> None:
 
 
 _crew: Crew | Greenlets | None = None
+
+
+def hire(limit: int) -> Crew | Greenlets:
+    """Make a crew of at most *limit*. Call it where the app's own code runs."""
+    return Greenlets(limit) if is_gevent() else Crew(limit)
 
 
 def crew() -> Crew | Greenlets:

@@ -42,11 +42,12 @@ from .reporting import report
 from .serve.drive import EXCHANGE, call_later, drive, hides_a_cut
 from .serve.fed import Fed
 from .serve.pump import Pump, ThreadPump
+from .serve.staged import Staged
 from .serve.stream import Stream
 from .serve.transfer import Pulled, Transfer
 from .signals import stream_finished, stream_started
 from .state import State, state_of
-from .typing import Body, Item, is_feed
+from .typing import Body, Item, is_feed, is_staged
 from .wire.compress import compressible, negotiate
 from .wire.headers import LIVE, STANDING, attachment
 from .wire.pipeline import Pipeline
@@ -142,15 +143,20 @@ class StreamedResponse(Response):
         compress: bool | None = None,
         max_delay: float | None = None,
         deadline: float | None = None,
+        live: bool | None = None,
     ) -> None:
-        """Take *body* on and run it to its first chunk. For `stream()` and its kin."""
+        """Take *body* on and run it to its first chunk. For `stream()` and its kin.
+
+        :param live: whether it goes on for as long as its reader stays, as most
+            feeds do: not compressed then, unless asked for, and not cached.
+        """
         self._app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
         self._state = state
         environ = flask_request.environ
         self._visit = visit_of(environ) or Visit(
             environ, None, state.settings.half_close
         )
-        is_live = is_feed(body)
+        is_live = is_feed(body) if live is None else live
         for name, value in (LIVE if is_live else STANDING).items():
             self.headers.setdefault(name, value)
         if compress is None:
@@ -212,6 +218,8 @@ class StreamedResponse(Response):
             made = self._context.run(body)
             refuse_whole(made)
         if is_feed(made):
+            if is_staged(made):
+                return Staged(self._stream, made, self._context)
             return Fed(self._stream, made)
         if isinstance(made, AsyncIterable):
             # Not at the top: asyncio is slow to import, and most apps don't need it.
@@ -292,10 +300,15 @@ class StreamedResponse(Response):
                 # The view says that what it yields is compressed already.
                 self._coding = None
         self._hiding = hides_a_cut(self._visit.environ, self._visit.connection)
+        is_pulled = True
         if isinstance(transfer, Fed) and not isinstance(transfer.feed, Pump):
             # A feed needs nothing of the request: its contexts end with the view.
             transfer.on_hand_over = self._hand_over
-        elif self._visit.start_response is not None:
+            is_pulled = False
+            if isinstance(transfer, Staged) and not transfer.head_over:
+                transfer.on_head_over = self._visit.release
+                is_pulled = True
+        if is_pulled and self._visit.start_response is not None:
             self._visit.hold()
             self._holds = True
         watch = self._visit.watch()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from flask import Flask
 
+from . import native
 from .config import Settings
 from .errors import NotInitializedError, TooManyStreamsError
 from .serve.stream import Registry, Stream
@@ -24,6 +27,16 @@ class State:
     def __init__(self, app: Flask) -> None:
         self.settings = Settings.of(app.config)
         self.registry = Registry()
+        self._crew: native.Crew | native.Greenlets | None = None
+        self._pid = 0
+
+    def crew(self) -> native.Crew | native.Greenlets:
+        """Give whoever runs this app's deferred functions in this process."""
+        if self._crew is None or self._pid != os.getpid():
+            # After a fork its threads are the parent's.
+            self._pid = os.getpid()
+            self._crew = native.hire(self.settings.defer_workers)
+        return self._crew
 
     def admit(self, stream: Stream) -> None:
         """Count *stream* as open.

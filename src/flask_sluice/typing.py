@@ -7,10 +7,20 @@ thread, an event loop or one epoll thread for ten thousand of them, can carry it
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, Callable, Generator, Iterable
 from typing import Final, Protocol, TypeAlias, TypeGuard, final
 
-__all__ = ["Body", "Encoder", "Feed", "Flush", "Item", "flush", "is_feed"]
+__all__ = [
+    "Body",
+    "Encoder",
+    "Feed",
+    "Flush",
+    "Item",
+    "StagedFeed",
+    "flush",
+    "is_feed",
+    "is_staged",
+]
 
 
 @final
@@ -64,6 +74,20 @@ class Feed(Protocol):
         """Let go of everything. Called once, whatever way the stream ends."""
 
 
+class StagedFeed(Feed, Protocol):
+    """A feed with something in front that needs the request: a page and its shell."""
+
+    shell_over: bool
+    """Whether `shell` has given all it has."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether `take` has given all it has."""
+
+    def shell(self) -> Generator[str, None, None]:
+        """Yield what comes before the feed. It may wait, and use the request."""
+
+
 def is_feed(body: object) -> TypeGuard[Feed]:
     """Tell whether *body* is a feed, by its methods.
 
@@ -72,6 +96,11 @@ def is_feed(body: object) -> TypeGuard[Feed]:
     return all(
         callable(getattr(body, name, None)) for name in ("take", "notify", "close")
     )
+
+
+def is_staged(feed: Feed) -> TypeGuard[StagedFeed]:
+    """Tell whether something comes before *feed*."""
+    return callable(getattr(feed, "shell", None))
 
 
 Body: TypeAlias = (

@@ -44,12 +44,13 @@ class Connection:
     :ivar plain: bytes can be written to it as they are: no TLS in between.
     """
 
-    __slots__ = ("_inode", "fd", "plain")
+    __slots__ = ("_came_closed", "_inode", "fd", "plain")
 
     def __init__(self, fd: int, *, plain: bool) -> None:
         self.fd = fd
         self.plain = plain
         self._inode = os.fstat(fd).st_ino
+        self._came_closed: bool | None = None
 
     @classmethod
     def of(cls, environ: Mapping[str, Any]) -> Connection | None:
@@ -85,6 +86,22 @@ class Connection:
         except BaseException:
             os.close(fd)
             raise
+
+    def policy(self, half_close: HalfClose) -> HalfClose:
+        """Give what a FIN will mean from here on. First called before any byte is sent.
+
+        A FIN that came with the request is from a tool that has said all it wants, and
+        only a reset will tell that such a client is gone. One that came later may be
+        from a client that has seen enough, however soon that was.
+
+        :raises OSError: the server has closed it.
+        """
+        if half_close != "ask":
+            return half_close
+        if self._came_closed is None:
+            with contextlib.closing(self.copy()) as sock:
+                self._came_closed = has_fin(sock)
+        return "stay" if self._came_closed else "ask"
 
     def take(self) -> native.RawSocket:
         """Take the connection away from the server.
@@ -140,16 +157,13 @@ class Watch:
         policy: HalfClose,
     ) -> None:
         self.target = target
-        self._policy = policy
+        self._policy = connection.policy(policy)
         self._closed = False
         self._timer: Timer | None = None
         self._sent = 0
         self._loop: Loop = loop()
         self._sock = connection.copy()
-        if policy == "ask" and has_fin(self._sock):
-            # The FIN came with the request, as from a tool that has said all it
-            # wants. Only a reset will tell that such a client is gone.
-            self._policy = "stay"
+        if self._policy != policy:
             keep_alive(self._sock)
         events = ERROR if self._policy == "stay" else HALF
         self._loop.add(self._sock.fileno(), events, self._event)

@@ -68,8 +68,13 @@ def drive(
         reason = why_not(environ, start_response, connection, trusting=park == "always")
         if reason is None:
             assert connection is not None
+            if transfer.will_wait:
+                _announce_close(start_response)
             transfer.park = functools.partial(
-                _park, connection, chunked=chunked, half_close=half_close
+                _park,
+                connection,
+                chunked=chunked,
+                half_close=connection.policy(half_close),
             )
         elif "SERVER_SOFTWARE" in environ:  # a test client has none
             warn_once(
@@ -97,6 +102,17 @@ def _park(
         half_close=half_close,
     )
     return True
+
+
+def _announce_close(start_response: Start) -> None:
+    # A parked connection doesn't come back to its server, so it is closed after this
+    # response. gunicorn would promise to keep it, and a client that believed that
+    # could send its next request into the closing. (Werkzeug closes anyway.)
+    force_close = getattr(
+        getattr(start_response, "__self__", None), "force_close", None
+    )
+    if force_close is not None:
+        force_close()
 
 
 # Servers that end a body that raised as if it were whole, and how they show.

@@ -24,6 +24,7 @@ from .bell import Bell
 from .environ import RequestBody
 from .fed import Fed
 from .pump import Pump
+from .staged import Staged
 from .stream import Departure, Stream
 from .transfer import Transfer
 
@@ -373,11 +374,19 @@ class Exchange:
             stream.stop("left")
         # Behind a middleware that may rewrite the body, it is pulled through that.
         if isinstance(transfer, Fed) and start_response == self.start_response:
-            with self._lock:
-                if not self._over:
-                    stream.remote = True
-                    transfer.hand_over()
-                    self._fed = transfer
+            if not (isinstance(transfer, Staged) and not transfer.head_over):
+                if self._adopt(transfer):
                     return ()
+            else:
+                transfer.park = self._adopt
         transfer.connection = self
         return transfer
+
+    def _adopt(self, fed: Fed) -> bool:
+        with self._lock:
+            if self._over:
+                return False
+            fed.stream.remote = True
+            fed.hand_over()
+            self._fed = fed
+            return True

@@ -28,12 +28,19 @@ class Fed(Transfer):
         now: this iterator is over, the stream is not.
     """
 
+    _parks_at_once = True  # and not only when it would wait
+
     def __init__(self, stream: Stream, feed: Feed) -> None:
         self.feed = feed
         self.park: Callable[[Fed], bool] | None = None
         self._ready: threading.Event | None = None  # made when somebody waits
         self._started = False
         super().__init__(stream)
+
+    @property
+    def will_wait(self) -> bool:
+        """Whether it is sure that somebody will have to wait for it."""
+        return True
 
     def prime(self) -> bool:
         """Start a pump and wait for its first bytes; a real feed is asked nothing.
@@ -60,12 +67,18 @@ class Fed(Transfer):
         return first or b""
 
     def _advance(self) -> bytes:
-        if self.park is not None and self._started and not self._finishing:
-            park, self.park = self.park, None
-            if self.stream.verdict is None and park(self):
-                raise StopIteration
+        may_park = self._parks_at_once and not self._finishing
+        if may_park and self.stream.verdict is None and self._is_parked():
+            raise StopIteration
         self._started = True
         return super()._advance()
+
+    def _is_parked(self) -> bool:
+        # The server sends the headers with what the first call gives it.
+        if self.park is None or not self._started:
+            return False
+        park, self.park = self.park, None
+        return park(self)
 
     def _pull(self) -> bytes | None:
         feed = self.feed

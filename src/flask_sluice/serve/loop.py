@@ -118,6 +118,7 @@ class Loop:
                             handler(confirmed)
                     except Exception as error:
                         self._complain(error)
+            handler = None  # while nothing happens, the last stream is let go
             self._rung = False
             self._run_soon()
             self._run_timers()

@@ -37,7 +37,6 @@ from .client import (
     RESET_ON_CLOSE,
     Connection,
     HalfClose,
-    has_fin,
     keep_alive,
 )
 from .loop import ERROR, HALF, WRITE, Loop, Timer, loop
@@ -151,7 +150,7 @@ class Parked:
 
     :param sock: the connection; ours from now on.
     :param chunked: whether the headers said so.
-    :param coding: the content coding that they said, or None.
+    :param half_close: what a FIN means: `Connection.policy`, from before the headers.
     """
 
     __slots__ = (
@@ -200,8 +199,6 @@ class Parked:
         sock = self._sock
         if sock is None:
             return
-        if self._half_close == "ask" and has_fin(sock):
-            self._half_close = "stay"
         self._loop.add(sock.fileno(), self._events(), self._event)
         self._stream.on_interrupt(self._interrupted)
         self._pump()

@@ -1,0 +1,1 @@
+"""What bytes mean: encoders without I/O, clocks or Flask."""

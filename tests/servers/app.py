@@ -23,12 +23,14 @@ from lives import Oops, key_of
 
 from flask_sluice import Sluice, signals
 from flask_sluice.asgi import ASGIApp
+from slots import slots
 
 app = Flask("conformance")
 app.secret_key = "only for tests"
 app.config.update(json.loads(os.environ.get("SLUICE_TEST_CONFIG", "{}")))
 app.register_blueprint(bodies)
 app.register_blueprint(leavers)
+app.register_blueprint(slots)
 sluice = Sluice(app)
 
 
@@ -122,4 +124,4 @@ def _sorry(error: Oops) -> Any:
 if "SLUICE_TEST_DOOR" in os.environ:
     serve(os.environ["SLUICE_TEST_DOOR"])
 
-asgi = ASGIApp(app)
+asgi = ASGIApp(app, threads=app.config.get("ASGI_THREADS", 64))

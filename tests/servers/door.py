@@ -58,6 +58,10 @@ class Journal:
         for reader in readers:
             reader.release()
 
+    def forget(self) -> None:
+        with self._lock:
+            self._notes.clear()
+
     def read(
         self, key: str, what: str | None, count: int, timeout: float
     ) -> list[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""Other extensions' names and arguments on this engine, imported when asked for."""

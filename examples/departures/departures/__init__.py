@@ -1,7 +1,7 @@
 """Departures: every flight that left New York in 2013, streamed.
 
 ``create_app`` loads the data on first start, makes the board and its ticker, and joins
-them to the views. Each view streams with ``flask_sluice.stream`` and nothing else.
+them to the views, which stream with ``flask_sluice.stream`` and ``stream_page``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from flask_sluice import Sluice
 from flask_sluice.pubsub import Ticker
 
 from . import board, cli, data, pages, state, tally
-from .views import flights, home, stats, streamhtml, ticker
+from .views import dashboard, flights, home, stats, streamhtml, ticker
 
 __all__ = ["create_app"]
 
@@ -32,6 +32,7 @@ def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
     config = dict(test_config or {})
     folder = config.pop("INSTANCE_PATH", None) or os.environ.get("DEPARTURES_INSTANCE")
     app = Flask(__name__, instance_path=folder and str(Path(folder).resolve()))
+    app.config["SLUICE_CSP_NONCE"] = pages.nonce
     app.config.from_prefixed_env()  # FLASK_SLUICE_PARK=false and the like
     app.config.update(config)
 
@@ -49,7 +50,7 @@ def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
     )
     pages.init_app(app)
     cli.init_app(app)
-    for module in (home, flights, ticker, streamhtml, stats):
+    for module in (home, dashboard, flights, ticker, streamhtml, stats):
         app.register_blueprint(module.bp)
     return app
 

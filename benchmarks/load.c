@@ -48,7 +48,7 @@ struct client {
     int fd;
     enum phase phase;
     enum framing framing;
-    bool chunked, trailer_text, skip_line;
+    bool chunked, sized, trailer_text, skip_line;
     bool reached;       /* has its lines of the running `collect` */
     uint8_t line_used;
     char line[48];      /* the line that a read has cut in two */
@@ -82,8 +82,10 @@ typedef void (*body_fn)(struct client *, const char *, size_t);
 
 static void decode(struct client *c, const char *p, size_t n, body_fn body) {
     const char *end = p + n;
-    if (!c->chunked) { /* HTTP/1.0 style: the body ends with the connection */
+    if (!c->chunked) { /* of a known length, or ended by the connection's end */
         c->payload += n;
+        if (c->sized && c->payload >= c->left)
+            c->framing = c->payload == c->left ? DONE : BROKEN;
         body(c, p, n);
         return;
     }
@@ -162,6 +164,9 @@ static long take_head(struct client *c, const char *p, size_t n) {
     c->chunked = strcasestr(c->head, "\r\ntransfer-encoding: chunked") != NULL;
     c->framing = SIZE;
     c->left = 0;
+    const char *field = strcasestr(c->head, "\r\ncontent-length: ");
+    c->sized = field && !c->chunked;
+    if (c->sized) c->left = strtoull(field + 18, NULL, 10);
     return gap + 4 - c->head - (long)before;
 }
 

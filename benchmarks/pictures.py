@@ -94,6 +94,32 @@ def bars(
         _save(figure, path)
 
 
+def marks(
+    path: Path,
+    panels: Mapping[str, Mapping[str, Sequence[float]]],
+    moments: Sequence[float],
+    across: str,
+) -> None:
+    """One panel below the other: a row of dots for each name, lines at `moments`."""
+    most = max(len(panel) for panel in panels.values())
+    with plt.rc_context(STYLE):
+        figure, grid = plt.subplots(
+            len(panels), 1, figsize=(8, len(panels) * (1 + 0.3 * most)), squeeze=False
+        )
+        for axes, (title, panel) in zip(grid[:, 0], panels.items(), strict=True):
+            for moment in moments:
+                axes.axvline(moment, color="#cccccc", lw=0.8, zorder=0)
+            for row, (name, dots) in enumerate(panel.items()):
+                axes.plot(dots, [row] * len(dots), "o", color=colour(name), ms=6)
+            axes.set_yticks(range(len(panel)), list(panel))
+            axes.tick_params(axis="y", length=0)
+            axes.invert_yaxis()
+            axes.set_xlim(left=0)
+            axes.set_xlabel(across)
+            axes.set_title(title)
+        _save(figure, path)
+
+
 Line = Sequence[tuple[float, float]]
 
 

@@ -81,6 +81,10 @@ class Report:
     tables: list[Table] = field(default_factory=list)
     goals: list[Goal] = field(default_factory=list)
     draw: Callable[[Path], None] | None = None
+    digest: Table | None = None
+    """What other pages quote: a file of its own, without head and goals."""
+    versions: list[str] = field(default_factory=list)
+    """Of what this case alone has to do with."""
 
     def markdown(self, run: str) -> str:
         """The page of this case; `run` says on what and when it ran."""
@@ -90,6 +94,8 @@ class Report:
         if self.goals:
             parts.append(goal_table(self.goals).markdown())
         parts += [table.markdown() for table in self.tables]
+        if self.versions:
+            parts.append(f"*{', '.join(self.versions)}.*")
         return "\n\n".join([*parts, run]) + "\n"
 
     def write(self, folder: Path, run: str) -> None:
@@ -98,6 +104,9 @@ class Report:
         if self.draw:
             self.draw(folder / f"{self.name}.svg")
         (folder / f"{self.name}.md").write_text(self.markdown(run))
+        if self.digest:
+            words = f"{self.digest.markdown()}\n\n{run}\n"
+            (folder / f"{self.name}-summary.md").write_text(words)
 
 
 def goal_table(goals: Sequence[Goal]) -> Table:

@@ -10,6 +10,7 @@ it: the caches, the scheduler, the neighbours of a virtual machine.
 
 from __future__ import annotations
 
+import random
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
@@ -35,6 +36,28 @@ def interleave(
     for number in range(rounds * TURNS):
         shift = number % len(names)
         for name in names[shift:] + names[:shift]:
+            results[name].append(contenders[name]())
+    return results
+
+
+def shuffled(
+    rounds: int, contenders: Mapping[str, Callable[[], T]], *, warm_up: bool = True
+) -> dict[str, list[T]]:
+    """The same with one turn of each in a round, and an order drawn anew for each.
+
+    For turns that are long, and of which the one before may disturb the next.
+
+    :param warm_up: whether there is a first turn that doesn't count.
+    """
+    order = list(contenders)
+    results: dict[str, list[T]] = {name: [] for name in order}
+    if warm_up:
+        for turn in contenders.values():
+            turn()
+    draw = random.Random(rounds)
+    for _ in range(rounds):
+        draw.shuffle(order)
+        for name in order:
             results[name].append(contenders[name]())
     return results
 

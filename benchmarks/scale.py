@@ -30,6 +30,14 @@ class Scale:
     greenlet_clients: int
     memory_big_bytes: int
     memory_small_bytes: int
+    page_views: int
+    burst_slots: tuple[int, ...]
+    burst_views: int
+    row_requests: int
+    crowd_rounds: int
+    crowd_seconds: float
+    """A whole number of times that the slowest slot takes."""
+    crowd_queue_seconds: float
 
 
 FULL = Scale(
@@ -46,6 +54,13 @@ FULL = Scale(
     greenlet_clients=1_000,
     memory_big_bytes=5 * GB,
     memory_small_bytes=500 * MB,
+    page_views=9,
+    burst_slots=(250, 500, 1_000, 2_000),
+    burst_views=9,
+    row_requests=8,
+    crowd_rounds=3,
+    crowd_seconds=16.0,
+    crowd_queue_seconds=25.0,
 )
 
 QUICK = Scale(
@@ -62,4 +77,11 @@ QUICK = Scale(
     greenlet_clients=100,
     memory_big_bytes=1 * GB,
     memory_small_bytes=100 * MB,
+    page_views=2,
+    burst_slots=(250, 500, 1_000, 2_000),
+    burst_views=3,
+    row_requests=4,
+    crowd_rounds=1,
+    crowd_seconds=4.8,
+    crowd_queue_seconds=8.0,
 )

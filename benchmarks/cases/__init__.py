@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from ..report import Report
 from ..scale import Scale
-from . import firstbyte, idle, items, memory, throughput
+from . import firstbyte, idle, items, memory, pages, throughput
 
 CASES: dict[str, Callable[[Scale], Report]] = {
     "throughput": throughput.run,
@@ -16,4 +16,5 @@ CASES: dict[str, Callable[[Scale], Report]] = {
     "firstbyte": firstbyte.run,
     "idle": idle.run,
     "memory": memory.run,
+    "pages": pages.run,
 }

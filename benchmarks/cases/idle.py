@@ -95,7 +95,9 @@ def _end(server: Server, holder: client.Holder, held: Held) -> None:
 
 def _hold(plan: Plan, ticks: int) -> Held:
     path = f"{plan.path}/ticker"
-    with serve(plan.kind, plan.app, room=plan.clients + 64) as server:
+    with serve(
+        plan.kind, f"benchmarks.apps:{plan.app}", room=plan.clients + 64
+    ) as server:
         fresh = server.descriptors()
         with client.hold(server.port, path, 20) as holder:
             holder.collect(1, LINE_SECONDS)  # warm: threads, caches, first imports

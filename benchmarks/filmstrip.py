@@ -1,0 +1,143 @@
+"""The filmstrip of the docs: `python -m benchmarks.filmstrip`, from the root.
+
+The page "film" of `pages/pages.json` as a reader sees it: a row for each way to serve
+it, a column for each moment after the request. The frames are Chromium's own screencast
+with the times at which it showed them; a cell is the newest frame at its moment, and
+white if there was none. Of several takes the one with the middle first frame counts,
+so that nobody is shown on a bad moment of the machine. The strip itself is a page, too,
+and its picture is the result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import io
+import math
+import time
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from .browser import SECONDS, Chromium
+from .pages.contenders import CONTENDERS, NATIVE, PLAIN, cast
+
+TARGET = Path(__file__).parent.parent / "docs" / "_static" / "pages-filmstrip.png"
+MOMENTS = [0, 100, 400, 1000, 1600]
+ROWS = {
+    PLAIN: ("render_template", "all queries at once"),
+    "FlaskSR 0.6, sequential": ("FlaskSR 0.6", "one query after the other"),
+    "React 19": ("React 19", "Suspense, Node"),
+    NATIVE: ("stream_page", "no script on the page"),
+}
+WIDTH, HEIGHT = 560, 476
+CELL = 260
+COLOURS = 96
+TAKES = 5
+ORIGIN = """
+() => performance.timeOrigin
+  + performance.getEntriesByType("navigation")[0].requestStart
+"""
+
+STYLE = f"""
+body{{margin:0;padding:20px 24px;background:#fff;color:#1f2937;
+  font:15px/1.3 system-ui,sans-serif;width:max-content}}
+table{{border-spacing:10px}}
+th{{font-weight:600;text-align:left}} thead th{{text-align:center;color:#6b7280}}
+tbody th{{padding-right:8px}} small{{display:block;font-weight:400;color:#6b7280}}
+img,.none{{display:block;width:{CELL}px;height:{CELL * HEIGHT // WIDTH}px;
+  border:1px solid #d1d5db;border-radius:4px}}
+"""
+
+Frames = list[tuple[float, bytes]]
+
+
+def _record(browser: Chromium, url: str) -> tuple[float, Frames]:
+    """When the request was sent, and every frame with the time it was shown."""
+    frames: Frames = []
+    with browser.page() as page:
+        page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+        session = page.context.new_cdp_session(page)
+
+        def take(event: dict[str, Any]) -> None:
+            shown = float(event["metadata"]["timestamp"])
+            frames.append((shown, base64.b64decode(event["data"])))
+            session.send("Page.screencastFrameAck", {"sessionId": event["sessionId"]})
+
+        session.on("Page.screencastFrame", take)
+        session.send("Page.startScreencast", {"format": "png", "everyNthFrame": 1})
+        page.goto(url, wait_until="commit", timeout=SECONDS * 1000)
+        origin = float(page.evaluate(ORIGIN)) / 1000
+        rest = origin + MOMENTS[-1] / 1000 + 0.5 - time.time()
+        page.wait_for_timeout(max(0.0, rest) * 1000)
+        session.send("Page.stopScreencast")
+    return origin, frames
+
+
+def _middle_take(browser: Chromium, url: str) -> tuple[float, Frames]:
+    _record(browser, url)  # loads code and fills caches
+    takes = [_record(browser, url) for _ in range(TAKES)]
+
+    def first(take: tuple[float, Frames]) -> float:
+        origin, frames = take
+        return min((at - origin for at, _ in frames if at >= origin), default=math.inf)
+
+    return sorted(takes, key=first)[TAKES // 2]
+
+
+def _cell(origin: float, frames: Frames, moment: int) -> str:
+    limit = origin + moment / 1000
+    shown = [png for at, png in frames if origin <= at <= limit]
+    if not shown:
+        return '<td><div class="none"></div></td>'
+    data = base64.b64encode(shown[-1]).decode()
+    return f'<td><img src="data:image/png;base64,{data}"></td>'
+
+
+def _strip(cells: dict[str, str]) -> str:
+    heads = "".join(f"<th>{moment:,} ms</th>" for moment in MOMENTS)
+    rows = "".join(
+        f"<tr><th>{escape(name)}<small>{escape(words)}</small></th>{cells[who]}</tr>"
+        for who, (name, words) in ROWS.items()
+    )
+    return (
+        f"<!doctype html><style>{STYLE}</style><table><thead><tr><th></th>{heads}"
+        f"</tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+def _picture(browser: Chromium, strip: str) -> bytes:
+    context = browser.browser.new_context(
+        viewport={"width": 1500, "height": 900}, device_scale_factor=1.5
+    )
+    try:
+        page = context.new_page()
+        page.set_content(strip, wait_until="load")
+        return page.locator("body").screenshot()
+    finally:
+        context.close()
+
+
+def main() -> None:
+    """Films everybody and writes the picture."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.filmstrip")
+    parser.add_argument("--out", type=Path, default=TARGET)
+    target = parser.parse_args().out
+    with cast() as everybody:
+        cells = {}
+        for who in CONTENDERS:
+            if who.name in ROWS:
+                browser, url = everybody.browser(who), everybody.url(who, page="film")
+                origin, frames = _middle_take(browser, url)
+                cells[who.name] = "".join(_cell(origin, frames, at) for at in MOMENTS)
+        png = _picture(everybody.browsers[True], _strip(cells))
+    image = Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    image.save(target, optimize=True)
+    print(f"{target}: {image.width} by {image.height}, {target.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    main()

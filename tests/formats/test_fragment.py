@@ -219,6 +219,22 @@ def html5lib_is_fine(html, *, scripting):
     return has_it(tree)
 
 
+@pytest.mark.parametrize(
+    ("html", "is_fine"),
+    [
+        ("<noscript><img src=x></noscript>", True),
+        ("<noscript><b>a</b><noscript>b</noscript></noscript>", True),
+        ("<noscript><a b='></noscript><textarea c='<'>", False),
+        ("<noscript><!--</noscript>--></noscript>", False),
+        ("<noscript><script>'</noscript>'</script></noscript>", False),
+        ("<noscript>", False),
+    ],
+)
+def test_noscript_ends_in_one_place(html, is_fine):
+    """It is text to a browser with scripting, and markup to one without."""
+    assert (scan(html).fault is None) is is_fine
+
+
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:html5lib")
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(SOUP)

@@ -185,6 +185,7 @@ class _Reader:
         self.slots: set[str] = set()
         self._templates: list[int] = []
         self._unseen = 0  # noscript elements around
+        self._text_end: int | None = None  # of the noscript around, read as text
         self._odd = 0  # elements around in which text may be read as markup
 
     def read(self) -> int:
@@ -194,6 +195,9 @@ class _Reader:
             skipped = _skip(html, at)
             assert skipped is not None
             at = skipped.end()
+            if self._text_end is not None and at > self._text_end:
+                self.fault = "</noscript> stands where only some see a tag"
+                break
             if at == len(html):
                 if self._templates:
                     at = self._templates[-1]
@@ -223,11 +227,17 @@ class _Reader:
         elif name == "plaintext":
             self.fault = "<plaintext> can't be closed"
         elif name == "noscript":
-            # Text to a browser with scripting, markup to one without: its end has to
-            # be there, and the reading goes on inside.
+            # Text to a browser with scripting, markup to one without. The reading goes
+            # on inside, and has to come to the same end.
             self._unseen = max(self._unseen + (-1 if is_end else 1), 0)
-            if not is_end and _noscript_end(self.html, end) is None:
-                self.fault = "<noscript> is not closed"
+            if at == self._text_end:
+                self._text_end = None
+            elif not is_end and self._text_end is None:
+                found = _noscript_end(self.html, end)
+                if found is None:
+                    self.fault = "<noscript> is not closed"
+                else:
+                    self._text_end = found.start()
         else:
             past = _end_of_text(self.html, name, end)
             if past is None:

@@ -15,11 +15,11 @@ PORT ?= 8080
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 DEMO := examples/departures
-INPUTS := pyproject.toml $(DEMO)/requirements.txt scripts/environment
+INPUTS := pyproject.toml hatch_build.py $(wildcard src/flask_sluice/formats/_*.[ch]) $(DEMO)/requirements.txt scripts/environment
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint docs bench clean
+.PHONY: help demo packages test lint docs bench clean
 
 help: ## say what there is
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
@@ -35,8 +35,10 @@ $(VENV)/.dev-ready: $(INPUTS)
 demo: $(VENV)/.demo-ready ## install, load the real flights, serve them on PORT (8080)
 	@BIN="$(BIN)" scripts/demo "$(HOST)" "$(PORT)"
 
-test: $(VENV)/.dev-ready ## install what the tests need, then run every check
-	@scripts/debian-packages
+packages: # programs and headers, which the environment's own builds need, too
+	@PYTHON="$(PYTHON)" scripts/debian-packages
+
+test: packages $(VENV)/.dev-ready ## install what the tests need, then run every check
 	@BIN="$(BIN)" scripts/check
 
 lint: $(VENV)/.dev-ready ## ruff, mypy and the import contracts

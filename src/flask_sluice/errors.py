@@ -16,6 +16,11 @@
     │   ├── DeferredTimeoutError (TimeoutError)   it took longer than its timeout
     │   └── DeferredDroppedError (RuntimeError)   its client left before it had begun
     ├── SlotError (ValueError)               a slot's HTML, or its place, can't be used
+    ├── CellError (ValueError)               a value that a format can't hold
+    ├── ExportTooLargeError (413)            more rows or bytes than an export may have
+    ├── UnknownFormatError (400)             ?format= asks for what there isn't
+    ├── UnacceptableFormatError (406)        Accept has none of the formats
+    ├── MissingExtraError (ImportError)      a package isn't installed
     ├── CommittedError (RuntimeError)        too late: the first byte is on its way
     ├── TooManyStreamsError (503)            SLUICE_MAX_STREAMS or _PER_CLIENT reached
     └── TransferCut (ConnectionResetError)   tells the server to cut the transfer
@@ -30,20 +35,28 @@ from __future__ import annotations
 
 import errno
 
-from werkzeug.exceptions import ServiceUnavailable
+from werkzeug.exceptions import (
+    BadRequest,
+    NotAcceptable,
+    RequestEntityTooLarge,
+    ServiceUnavailable,
+)
 
 __all__ = [
     "AlreadyInitializedError",
     "ArgumentError",
     "BodyTypeError",
+    "CellError",
     "ClientLeft",
     "CommittedError",
     "ConfigError",
     "DeferredDroppedError",
     "DeferredError",
     "DeferredTimeoutError",
+    "ExportTooLargeError",
     "FellBehindError",
     "HeaderError",
+    "MissingExtraError",
     "NotInitializedError",
     "OutsideRequestError",
     "SlotError",
@@ -52,6 +65,8 @@ __all__ = [
     "StreamFailed",
     "TooManyStreamsError",
     "TransferCut",
+    "UnacceptableFormatError",
+    "UnknownFormatError",
     "UsageError",
 ]
 
@@ -164,6 +179,22 @@ class SlotError(SluiceError, ValueError):
     """
 
 
+class CellError(SluiceError, ValueError):
+    """A value that a format can't hold.
+
+    :ivar row: which row, counted from 1.
+    :ivar column: the column's label; "" where the whole row is meant.
+    :ivar why: a clause that says what is wrong with it.
+    """
+
+    def __init__(self, row: int, column: str, why: str) -> None:
+        place = f"Row {row}, column {column!r}" if column else f"Row {row}"
+        super().__init__(f"{place}: {why}.")
+        self.row = row
+        self.column = column
+        self.why = why
+
+
 class CommittedError(SluiceError, RuntimeError):
     """A header, the status or the session was changed after the first byte.
 
@@ -194,6 +225,41 @@ class TooManyStreamsError(SluiceError, ServiceUnavailable):
         )
         self.limit = limit
         self.per_client = per_client
+
+
+class ExportTooLargeError(SluiceError, RequestEntityTooLarge):
+    """An export has more rows or bytes than it may have: 413 before the first byte.
+
+    :ivar limit: how many are allowed.
+    """
+
+    def __init__(self, what: str, limit: int) -> None:
+        RequestEntityTooLarge.__init__(
+            self,
+            f"This export may have {limit:,} {what}, and has more. Ask for less of it.",
+        )
+        self.limit = limit
+
+
+class UnknownFormatError(SluiceError, BadRequest):
+    """A format was asked for that there isn't: 400, with those that there are."""
+
+
+class UnacceptableFormatError(SluiceError, NotAcceptable):
+    """Nothing that the client accepts is among the formats: 406."""
+
+
+class MissingExtraError(SluiceError, ImportError):
+    """A package that is needed isn't installed.
+
+    :ivar extra: what to install: `flask-sluice[extra]`.
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs another package: pip install 'flask-sluice[{extra}]'."
+        )
+        self.extra = extra
 
 
 class TransferCut(SluiceError, ConnectionResetError):

@@ -15,11 +15,18 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
-from typing import Protocol
+from typing import Any, Protocol
 
-__all__ = ["CODINGS", "Compressor", "compressible", "compressor", "negotiate"]
+__all__ = [
+    "CODINGS",
+    "Compressor",
+    "compressible",
+    "compressor",
+    "deflater",
+    "negotiate",
+]
 
 
 class Compressor(Protocol):
@@ -174,3 +181,13 @@ _PACKED = {
     "zip",
     "zstd",
 }
+
+
+@cache
+def deflater() -> Callable[[], Any]:
+    """Give what makes raw deflate streams (RFC 1951), the quickest there is."""
+    try:
+        made: Callable[[], Any] = import_module(".isal", __package__).deflater
+    except ImportError:
+        return partial(zlib.compressobj, Gzip.LEVEL, zlib.DEFLATED, -15)
+    return made

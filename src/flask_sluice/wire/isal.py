@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from isal import isal_zlib
 
-__all__ = ["Codec"]
+__all__ = ["Codec", "deflater"]
 
 
 class Codec:
@@ -26,3 +28,8 @@ class Codec:
     def finish(self) -> bytes:
         """Write the trailer."""
         return bytes(self._z.flush(isal_zlib.Z_FINISH))
+
+
+def deflater() -> Any:
+    """Make a raw deflate stream (RFC 1951), for members of archives."""
+    return isal_zlib.compressobj(Codec.LEVEL, isal_zlib.DEFLATED, -15)

@@ -37,13 +37,15 @@ nitpick_ignore_regex = [
     # Internal classes: an app is handed one, and never makes one.
     (r"py:class", r"flask_sluice\.(extension|state)\.\w+"),
     (r"py:class", r"flask_sluice\.(pubsub|serve|wire)\.\w+\.\w+"),
-    (r"py:class", r"WSGIApplication"),  # of the type stubs
+    (r"py:class", r"WSGIApplication|SansIOResponse"),  # of type stubs, of Werkzeug
     (r"py:(class|obj)", r"(flask_sluice\.testing\.)?_[PR]"),  # type variables
     (r"py:(class|obj)", r"flask_sluice\.(deferral\.R|pages\.deferred\.T)"),
+    (r"py:class", r"flask_sluice\.compat\.flasksr\.entities\._Entity"),
+    (r"py:class", r"MemberBody|datetime"),  # as a NamedTuple's fields say them
 ]
 
 # Where a public name is looked for that a signature gives by its inner module.
-PUBLIC = ("", ".pubsub", ".asgi", ".signals", ".errors", ".testing", ".typing")
+PUBLIC = ("", ".rows", ".sources", ".pubsub", ".asgi", ".signals", ".errors", ".testing", ".typing")
 
 
 def find_public(app, env, node, contnode):

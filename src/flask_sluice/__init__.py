@@ -1,9 +1,11 @@
 """Everything a Flask app streams, whole, bounded and quick, on every server."""
 
+from .archive import stream_zip
 from .deferral import defer
 from .extension import Sluice
 from .page import stream_page
 from .response import StreamedResponse, stream
+from .rows import stream_rows
 from .typing import flush
 
 __all__ = [
@@ -13,4 +15,6 @@ __all__ = [
     "flush",
     "stream",
     "stream_page",
+    "stream_rows",
+    "stream_zip",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any, Literal
 
 from .errors import ConfigError
@@ -103,6 +104,14 @@ KEYS: tuple[Key, ...] = (
         "Says which requests, beside those of known crawlers, get their pages in"
         ' document order and without slots, like `order="document"`.',
     ),
+    Key(
+        "SLUICE_RECEIPTS",
+        None,
+        "a folder's path, or None",
+        lambda value: value is None or isinstance(value, (str, PathLike)),
+        "Where the receipts of exports are kept for a day. All workers need the same"
+        " one. None: a folder of the app's own in the system's temporary folder.",
+    ),
 )
 
 
@@ -117,6 +126,7 @@ class Settings:
     defer_workers: int
     csp_nonce: Callable[[], str | None] | None
     in_order: Callable[..., object] | None
+    receipts: str | PathLike[str] | None
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Settings:

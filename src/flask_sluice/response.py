@@ -147,8 +147,8 @@ class StreamedResponse(Response):
     ) -> None:
         """Take *body* on and run it to its first chunk. For `stream()` and its kin.
 
-        :param live: whether it goes on for as long as its reader stays, as most
-            feeds do: not compressed then, unless asked for, and not cached.
+        :param live: whether it goes on for as long as its reader stays, as most feeds
+            do: not compressed then, unless asked for, and not cached. None: a feed.
         """
         self._app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
         self._state = state
@@ -187,8 +187,7 @@ class StreamedResponse(Response):
         except TooManyStreamsError:
             close_unused(body)
             raise
-        self._stream = record
-        self._opened = True
+        self._stream, self._opened = record, True
         self._context = copy_context()
         record.on_finish(self._finished)
         try:
@@ -244,11 +243,9 @@ class StreamedResponse(Response):
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Be called as a WSGI application, once."""
-        transfer = self._transfer
-        if transfer is None:
+        if (transfer := self._transfer) is None:
             return super().__call__(environ, start_response)
-        if not self._has_body(environ) or self.is_sequence:
-            # No body for this status, or somebody read or replaced it.
+        if not self._has_body(environ) or self.is_sequence:  # read, or replaced
             transfer.close()
             self._drop_coding()
             return super().__call__(environ, start_response)
@@ -350,6 +347,11 @@ class StreamedResponse(Response):
         )
         if self._holds:
             self._visit.release(record.exception)
+
+    @property
+    def outcome(self) -> str | None:
+        """How it ended: as in `stream_finished`; None while it is open."""
+        return self._stream.outcome if self._opened else None
 
     @property
     def is_open(self) -> bool:

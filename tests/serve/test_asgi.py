@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask, request
 
-from flask_sluice import flush, stream
+from flask_sluice import flush, stream, stream_rows
 from flask_sluice.asgi import ASGIApp
 from flask_sluice.errors import ArgumentError
 from flask_sluice.serve.drive import EXCHANGE
@@ -538,3 +539,66 @@ def test_the_environ_is_as_pep_3333_wants_it() -> None:
     }
     assert {key: environ.get(key) for key in expected} == expected
     assert "HTTP_X_REAL_IP" not in environ
+
+
+@pytest.mark.parametrize(
+    ("extensions", "te", "taken"),
+    [
+        ({"http.response.trailers": {}}, b"trailers", True),
+        ({"http.response.trailers": {}}, b"", False),
+        ({}, b"trailers", False),
+        (None, b"trailers", False),
+    ],
+)
+def test_a_receipt_in_the_trailers(extensions: Any, te: bytes, taken: bool) -> None:
+    """The end of a whole export says what it was, if server and client take that."""
+
+    async def main() -> None:
+        app = app_of(lambda: stream_rows([{"n": 1}, {"n": 2}]))
+        headers = [(b"host", b"test"), (b"te", te)]
+        talk = Talk(ASGIApp(app), headers=headers, extensions=extensions)
+        await talk.run()
+        first, last = talk.sent[0], talk.sent[-1]
+        assert first["trailers"] is taken
+        announced = dict(first["headers"])
+        assert (b"trailer" in announced) is taken
+        if not taken:
+            assert last["type"] == "http.response.body"
+            return
+        assert last["type"] == "http.response.trailers"
+        [(name, value)] = last["headers"]
+        body = b"".join(m["body"] for m in talk.sent[1:-1])
+        digest = hashlib.sha256(body).hexdigest()
+        assert name == b"sluice-receipt"
+        assert value.decode().split("; ") == [
+            announced[b"sluice-receipt"].decode(),
+            "rows=2",
+            f"bytes={len(body)}",
+            f"sha256={digest}",
+        ]
+
+    run(main)
+
+
+def test_no_trailers_for_what_failed() -> None:
+    """Only a whole file has an end."""
+
+    def rows() -> Iterator[Any]:
+        yield from ({"n": n} for n in range(1000))
+        raise ValueError("lost")
+
+    async def main() -> None:
+        app = app_of(lambda: stream_rows(rows()))
+        talk = Talk(
+            ASGIApp(app),
+            headers=[(b"host", b"test"), (b"te", b"trailers")],
+            extensions={"http.response.trailers": {}},
+        )
+        await talk.run()
+        assert {m["type"] for m in talk.sent} == {
+            "http.response.start",
+            "http.response.body",
+        }
+        assert talk.sent[-1]["more_body"] is True
+
+    run(main)

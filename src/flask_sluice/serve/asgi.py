@@ -79,7 +79,9 @@ class ASGIApp:
             bell = self._bells[loop] = Bell(loop)
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._threads, "flask-sluice-asgi")
-        exchange = Exchange(loop, bell, receive, send)
+        exchange = Exchange(
+            loop, bell, receive, send, takes_trailers=_takes_trailers(scope)
+        )
         # Not kept in a local: this coroutine lives as long as the stream.
         await exchange.run(
             self._pool, self._app, environ_of(scope, exchange.body, exchange)
@@ -96,3 +98,13 @@ class ASGIApp:
                     self._pool = None
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def _takes_trailers(scope: Scope) -> bool:
+    # RFC 9110 §6.5.1: not without the client's consent.
+    if "http.response.trailers" not in (scope.get("extensions") or {}):
+        return False
+    return any(
+        name == b"te" and b"trailers" in value.lower()
+        for name, value in scope["headers"]
+    )

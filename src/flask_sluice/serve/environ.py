@@ -9,14 +9,14 @@ from __future__ import annotations
 import io
 import sys
 import threading
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 from urllib.parse import quote
 
 from ..errors import ClientLeft
 from .drive import EXCHANGE, Carrier
 
-__all__ = ["RequestBody", "environ_of"]
+__all__ = ["RequestBody", "environ_of", "raw_headers"]
 
 LIMIT = 64 * 1024  # bytes of a request body that wait to be read
 
@@ -155,3 +155,8 @@ def _add_headers(environ: dict[str, Any], headers: list[tuple[bytes, bytes]]) ->
             # RFC 9113 §8.2.3 for cookies, RFC 9110 §5.3 for the others.
             value = f"{environ[key]}{'; ' if name == 'cookie' else ','}{value}"
         environ[key] = value
+
+
+def raw_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """Give headers as ASGI has them."""
+    return [(n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in headers]

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from .. import native
 from ..errors import ClientLeft, TransferCut
 from .bell import Bell
-from .environ import RequestBody
+from .environ import RequestBody, raw_headers
 from .fed import Fed
 from .pump import Pump
 from .staged import Staged
@@ -46,6 +46,8 @@ class Exchange:
 
     :ivar body: the request's body, for the thread to read.
     :ivar loop: the server's event loop.
+    :ivar takes_trailers: whether server and client do (ASGI's extension, `TE`).
+    :ivar trailers: gives them at the end of a whole body, if they are taken.
     """
 
     def __init__(
@@ -54,8 +56,12 @@ class Exchange:
         bell: Bell,
         receive: Receive,
         send: Send,
+        *,
+        takes_trailers: bool = False,
     ) -> None:
         self.loop = loop
+        self.takes_trailers = takes_trailers
+        self.trailers: Callable[[], Iterable[tuple[str, str]]] | None = None
         self.body = RequestBody(self._more_body)
         self._bell = bell
         self._receive = receive
@@ -195,10 +201,8 @@ class Exchange:
             {
                 "type": "http.response.start",
                 "status": int(status.split(None, 1)[0]),
-                "headers": [
-                    (name.lower().encode("latin-1"), value.encode("latin-1"))
-                    for name, value in headers
-                ],
+                "headers": raw_headers(headers),
+                "trailers": self.trailers is not None,
             }
         )
 
@@ -218,6 +222,9 @@ class Exchange:
             raise TransferCut("the stream was cut") from None
         finally:
             self._writing = False
+        if not more and self.trailers is not None:
+            message = {"type": "http.response.trailers", "more_trailers": False}
+            await self._send({**message, "headers": raw_headers(self.trailers())})
         self._writes += 1
         if self._writes % TURN == 0:
             # Not every server's send() waits for anything, and none has to once the

@@ -1,0 +1,5 @@
+"""Where rows come from: iterables, cursors, queries, frames. Batches, lazily."""
+
+from .query import Query
+
+__all__ = ["Query"]

@@ -64,6 +64,7 @@ NEEDS: dict[str, Need] = {
     "curl": _debian("curl", "curl"),
     "nghttp": _debian("nghttp2-client", "nghttp"),
     "nginx": _debian("nginx-light", "nginx"),
+    "openssl": _debian("openssl", "openssl"),
     "postgresql": Need(_postgres, "Debian package postgresql"),
     "redis-server": _debian("redis-server", "redis-server"),
     "cc": _debian("gcc", "cc"),

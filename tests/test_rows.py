@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from unittest.mock import ANY
 
 import pyarrow as pa
 import pytest
@@ -215,7 +216,6 @@ def test_outside_a_request() -> None:
         ({"max_rows": -1}, "max_rows"),
         ({"max_bytes": True}, "max_bytes"),
         ({"copy": True}, "guard=False"),
-        ({"receipt": "mine"}, "new_receipt"),
         ({"columns": ["z"]}, "no column 'z'"),
     ],
 )
@@ -349,11 +349,11 @@ def test_a_receipt() -> None:
     assert client.get(f"{path}?key=0123456789abcdef", headers=other).status_code == 404
     with client.application.test_request_context():
         link = receipts.receipt_url(identity)
-    assert client.get(link, headers=other).json == record
+    assert client.get(link, headers=other).json == {**record, "age": ANY}
 
 
 def test_a_receipt_known_beforehand() -> None:
-    """A page may know it before it asks; nobody can use it twice, or make one up."""
+    """A page may know it before it asks, and its client may try again; nobody else."""
     app = make_app(TESTING=True)
     app.register_blueprint(receipts.blueprint)
 
@@ -368,8 +368,9 @@ def test_a_receipt_known_beforehand() -> None:
     assert client.get(path).status_code == 204
     assert client.get(f"/{identity}").text == CSV
     assert client.get(path).json["status"] == "complete"
-    with pytest.raises(ArgumentError, match="was used"):
-        client.get(f"/{identity}")
+    assert client.get(f"/{identity}").text == CSV
+    other = {"User-Agent": "another"}
+    assert client.get(f"/{identity}", headers=other).status_code == 400
 
 
 def test_workers_share_a_key(tmp_path: Any) -> None:
@@ -383,6 +384,14 @@ def test_workers_share_a_key(tmp_path: Any) -> None:
         for identity in known:
             path = f"/sluice/receipts/{identity}"
             assert app.test_client().get(path).status_code == 204
+
+
+@pytest.mark.parametrize("made_up", ["mine", "ä" * 16 + "." + "b" * 16])
+def test_a_made_up_receipt_is_refused(made_up: str) -> None:
+    """With a 400, since it is the client who brought it."""
+    response = site(ROWS, receipt=made_up).get("/")
+    assert response.status_code == 400
+    assert "new_receipt" in response.text
 
 
 @pytest.mark.parametrize("identity", ["x", "..", "a" * 16 + "." + "b" * 16])

@@ -40,6 +40,11 @@ def _count(value: object) -> bool:
     return value is None or (type(value) is int and value > 0)
 
 
+def _is_connector(value: object) -> bool:
+    methods = (getattr(value, name, None) for name in ("get_pushed", "set_pushed"))
+    return not isinstance(value, str) and all(map(callable, methods))
+
+
 KEYS: tuple[Key, ...] = (
     Key(
         "SLUICE_MAX_STREAMS",
@@ -112,6 +117,21 @@ KEYS: tuple[Key, ...] = (
         "Where the receipts of exports are kept for a day. All workers need the same"
         " one. None: a folder of the app's own in the system's temporary folder.",
     ),
+    Key(
+        "SLUICE_MAX_HINTS",
+        32,
+        "a count; 0 sends none",
+        lambda value: type(value) is int and value >= 0,
+        "Hints in one response's `Link` header, beside what others have put there.",
+    ),
+    Key(
+        "SLUICE_HINTS_ONCE",
+        None,
+        '"session", "cookie", an object with get_pushed() and set_pushed(), or None',
+        lambda value: value in (None, "session", "cookie") or _is_connector(value),
+        "Where it is remembered for each client which files it was hinted, so that"
+        " they aren't hinted again. None: every response has its hints.",
+    ),
 )
 
 
@@ -127,6 +147,8 @@ class Settings:
     csp_nonce: Callable[[], str | None] | None
     in_order: Callable[..., object] | None
     receipts: str | PathLike[str] | None
+    max_hints: int
+    hints_once: Any
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Settings:

@@ -9,7 +9,8 @@
     │   └── OutsideRequestError              no request is being handled
     ├── ConfigError (ValueError)             a SLUICE_* value that can't be used
     ├── ArgumentError (ValueError)           an argument of stream() and friends
-    │   └── HeaderError                      CR, LF or the like in a header's value
+    │   ├── HeaderError                      CR, LF or the like in a header's value
+    │   └── ReceiptError (400)               a receipt's id that isn't this client's
     ├── BodyTypeError (TypeError)            the body, or an item, isn't text or bytes
     ├── FellBehindError (RuntimeError)       a client too slow for a feed's history
     ├── DeferredError                        a deferred function gave no value
@@ -59,6 +60,7 @@ __all__ = [
     "MissingExtraError",
     "NotInitializedError",
     "OutsideRequestError",
+    "ReceiptError",
     "SlotError",
     "SluiceError",
     "StreamExpired",
@@ -247,6 +249,13 @@ class UnknownFormatError(SluiceError, BadRequest):
 
 class UnacceptableFormatError(SluiceError, NotAcceptable):
     """Nothing that the client accepts is among the formats: 406."""
+
+
+class ReceiptError(ArgumentError, BadRequest):
+    """A receipt's id that nobody made, or another client's: 400."""
+
+    def __init__(self, why: str) -> None:
+        BadRequest.__init__(self, why)
 
 
 class MissingExtraError(SluiceError, ImportError):

@@ -17,6 +17,8 @@ from flask import request as flask_request
 from .contexts import Visit, serve, visit_of
 from .deferral import working
 from .errors import AlreadyInitializedError, OutsideRequestError
+from .hints.gathering import install as install_hints
+from .hints.links import offer
 from .serve.stream import Stream
 from .state import KEY, State, state_of
 from .tags import install
@@ -63,6 +65,8 @@ class Sluice:
             serve, app.wsgi_app, state.settings.half_close
         )
         install(app)
+        install_hints(app, state.settings)
+        offer(app)
 
     @property
     def streams(self) -> list[Stream]:

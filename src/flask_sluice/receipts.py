@@ -28,7 +28,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, abort, current_app, jsonify, url_for
 from flask import request as flask_request
 
-from .errors import ArgumentError
+from .errors import ArgumentError, ReceiptError
 from .exports.tally import Tally
 from .state import state_of
 
@@ -36,7 +36,7 @@ __all__ = ["HEADER", "blueprint", "new_receipt", "receipt_url"]
 
 HEADER = "Sluice-Receipt"
 
-_ID = re.compile(r"[\w-]{16}\.[\w-]{16}")
+_ID = re.compile(r"[\w-]{16}\.[\w-]{16}", re.ASCII)
 KEEP = 24 * 3600  # seconds that a receipt is kept
 SWEEP = 3600  # seconds between two looks for old ones
 
@@ -73,8 +73,12 @@ def show(receipt: str) -> Response:
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     if not _is_ours(receipt):
         abort(404)
+    path = _path(app, receipt)
     try:
-        record = json.loads(_path(app, receipt).read_text())
+        record = json.loads(path.read_text())
+        # One that runs and isn't written any more has lost its process, or its reader
+        # has stopped reading.
+        record["age"] = round(max(0.0, time.time() - path.stat().st_mtime), 3)
     except FileNotFoundError:
         return Response(status=204)
     key = flask_request.args.get("key", "")
@@ -91,17 +95,20 @@ def show(receipt: str) -> Response:
 def opened(receipt: str | None, filename: str | None) -> tuple[str, Any]:
     """Begin a receipt; give its id and what a `Tally` tells of itself.
 
-    :raises ArgumentError: the id isn't one of `new_receipt`'s, or was used.
+    A client that tries once more may use the id again.
+
+    :raises ReceiptError: it isn't one of `new_receipt`'s, or is another client's.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     if receipt is None:
         receipt = new_receipt()
     path = _path(app, receipt)
-    if not _is_ours(receipt) or path.exists():
-        raise ArgumentError(
-            "receipt isn't an id that new_receipt() has made, or one that was used."
+    client = _client()
+    if not _is_ours(receipt) or not _may_write(path, client):
+        raise ReceiptError(
+            "receipt isn't an id that new_receipt() has made, or another client's."
         )
-    known = {"id": receipt, "filename": filename, "client": _client()}
+    known = {"id": receipt, "filename": filename, "client": client}
     return receipt, partial(_write, path, known)
 
 
@@ -109,6 +116,14 @@ def _is_ours(receipt: str) -> bool:
     name, _, mark = receipt.partition(".")
     fits = _ID.fullmatch(receipt) is not None
     return fits and hmac.compare_digest(mark.encode(), _mark(name, "id").encode())
+
+
+def _may_write(path: Path, client: str) -> bool:
+    try:
+        owner: str = json.loads(path.read_text())["client"]
+    except FileNotFoundError:
+        return True
+    return hmac.compare_digest(owner, client)
 
 
 def _write(path: Path, known: dict[str, Any], tally: Tally) -> None:
@@ -146,7 +161,7 @@ def _sweep(folder: Path) -> None:
         if now - stamp.stat().st_mtime < SWEEP:
             return
     stamp.touch()
-    for path in folder.glob("*.json"):
+    for path in [*folder.glob("*.json"), *folder.glob("*.new")]:
         with contextlib.suppress(FileNotFoundError):
             if now - path.stat().st_mtime > KEEP:
                 path.unlink()

@@ -141,7 +141,7 @@ def stream_rows(
     body: Body
     if copy:
         source: Any = _copy_of(rows, session, chosen, kept)
-        body = partial(copied, source, tally, pack, max_rows)
+        body = partial(copied, source, pack, max_rows)
     else:
         export = Export(
             partial(chosen.load(), **chosen.fixed, **kept),
@@ -155,7 +155,9 @@ def stream_rows(
         is_async = isinstance(source, AsyncRecords)
         body = partial(export.async_chunks if is_async else export.chunks, source)
     current_app.extensions["sluice"].on_leave(source.cancel)
-    response.call_on_close(partial(_end, tally, response))
+    if flask_request.method != "HEAD":
+        response.call_on_close(partial(_end, tally, response))
+        tally.begin()
     try:
         response.begin(
             state,

@@ -203,13 +203,14 @@ def test_progress_is_told_now_and_then() -> None:
     """At first, not with every chunk, and in the end."""
     told: list[int] = []
     tally = Tally(10, lambda tally: told.append(tally.rows))
+    tally.begin()
     for _ in range(10):
         tally.count(1, b"x")
-    assert told == [1]
+    assert told == [0]
     assert tally.report()["status"] == "running"
     assert tally.report()["sha256"] is None
     tally.end("complete")
     tally.end("failed")
-    assert told == [1, 10]
+    assert told == [0, 10]
     assert tally.report()["status"] == "complete"
     assert tally.report()["total"] == 10

@@ -71,6 +71,29 @@ def test_a_whole_body() -> None:
     assert (stream.bytes_made, stream.bytes_sent) == (3, 3)
 
 
+@pytest.mark.parametrize(
+    ("verdict", "error"), [("left", ClientLeft), ("expired", StreamExpired)]
+)
+def test_what_a_body_raises_when_it_has_to_stop_is_no_failure(
+    verdict: Any, error: type[Exception]
+) -> None:
+    """The app cancels its query, and that raises: the stream ends as it was told."""
+    made: list[Stream] = []
+
+    def cancelled() -> Iterator[str]:
+        yield "first"
+        made[0].stop(verdict)
+        raise RuntimeError("the query was cancelled")
+
+    transfer, stream, ends = pulled(cancelled())
+    made.append(stream)
+    assert next(transfer) == b"first"
+    with pytest.raises(error):
+        next(transfer)
+    assert ends == [verdict]
+    assert stream.exception is None
+
+
 def test_a_failed_body_raises_to_the_server() -> None:
     """StreamFailed, with the reason as its cause; then it is over."""
     error = LookupError("late")

@@ -21,6 +21,7 @@ from flask import Flask, g, got_request_exception, jsonify, request
 from leavers import leavers
 from lives import Oops, key_of
 
+from exports import exports
 from flask_sluice import Sluice, signals
 from flask_sluice.asgi import ASGIApp
 from slots import slots
@@ -29,6 +30,7 @@ app = Flask("conformance")
 app.secret_key = "only for tests"
 app.config.update(json.loads(os.environ.get("SLUICE_TEST_CONFIG", "{}")))
 app.register_blueprint(bodies)
+app.register_blueprint(exports)
 app.register_blueprint(leavers)
 app.register_blueprint(slots)
 sluice = Sluice(app)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from databases import running_postgres
 from needs import needs
 from servers.harness import Row, Server, start
 
@@ -93,6 +94,13 @@ def launch(
             return running
 
         yield launch_one
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """A real PostgreSQL's connection string."""
+    with running_postgres() as where:
+        yield where
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Departures: every flight that left New York in 2013, streamed.
 
 ``create_app`` loads the data on first start, makes the board and its ticker, and joins
-them to the views, which stream with ``flask_sluice.stream`` and ``stream_page``.
+them to the views, which stream with ``stream``, ``stream_page`` and ``stream_rows``.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 
 from flask import Flask
 
-from flask_sluice import Sluice
+from flask_sluice import Sluice, receipts
 from flask_sluice.pubsub import Ticker
 
 from . import board, cli, data, pages, state, tally
-from .views import dashboard, flights, home, stats, streamhtml, ticker
+from .views import dashboard, export, flights, home, stats, streamhtml, ticker
 
 __all__ = ["create_app"]
 
@@ -50,8 +50,9 @@ def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
     )
     pages.init_app(app)
     cli.init_app(app)
-    for module in (home, dashboard, flights, ticker, streamhtml, stats):
+    for module in (home, dashboard, flights, export, ticker, streamhtml, stats):
         app.register_blueprint(module.bp)
+    app.register_blueprint(receipts.blueprint)
     return app
 
 

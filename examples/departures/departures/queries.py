@@ -160,3 +160,39 @@ def worst_delay(db: sqlite3.Connection) -> WorstDelay:
             "ORDER BY delay DESC LIMIT 1"
         ).fetchone()
     )
+
+
+# --- exports -----------------------------------------------------------------
+
+
+def carriers(db: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Return the airlines that flew: code and name."""
+    return db.execute(
+        "SELECT carrier, name FROM airlines WHERE carrier IN "
+        "(SELECT DISTINCT carrier FROM flights) ORDER BY name"
+    ).fetchall()
+
+
+def count(db: sqlite3.Connection, where: str, values: list[str]) -> int:
+    """Return how many flights meet a condition."""
+    query = f"SELECT count(*) FROM flights WHERE {where}"
+    number: int = db.execute(query, values).fetchone()[0]
+    return number
+
+
+def export(where: str) -> str:
+    """Return the query for those flights, as a file has them."""
+    return f"""
+        SELECT day,
+            day || printf(' %02d:%02d', scheduled / 100 % 24, scheduled % 100)
+                AS leaves,
+            delay, flights.carrier || ' ' || number AS flight,
+            coalesce(airlines.name, flights.carrier) AS airline, origin, dest,
+            coalesce(airports.name, dest) AS place,
+            coalesce(planes.manufacturer || ' ' || planes.model, '') AS aircraft,
+            distance,
+            CASE WHEN departed IS NULL THEN 'cancelled'
+                WHEN delay >= 15 THEN 'late' ELSE 'on time' END AS status
+        FROM flights LEFT JOIN airlines USING (carrier)
+            LEFT JOIN airports ON faa = dest LEFT JOIN planes USING (tailnum)
+        WHERE {where} ORDER BY day, scheduled"""

@@ -9,6 +9,7 @@ to what makes 64 KiB. Whatever is raised on the way ends it there: no encoder's
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import closing
 from typing import Any, Literal, TypeAlias
 
 from ..errors import CellError, ExportTooLargeError
@@ -87,21 +88,18 @@ class Export:
     def chunks(self, source: Source) -> Iterator[bytes]:
         """Yield the file. *source* is closed on every way out."""
         try:
-            yield from _with_a_last_look(self._pieces(source))
+            source.open()
+            held = self._begin(source)
+            take = self._taker(source)
+            while rows := take(self._size):
+                data = held + self._step(rows)
+                held = b""
+                if data:
+                    yield data
+            if data := held + self._end():
+                yield data
         finally:
             source.close()
-
-    def _pieces(self, source: Source) -> Iterator[bytes]:
-        source.open()
-        held = self._begin(source)
-        take = self._taker(source)
-        while rows := take(self._size):
-            data = held + self._step(rows)
-            held = b""
-            if data:
-                yield data
-        if data := held + self._end():
-            yield data
 
     async def async_chunks(self, source: AsyncSource) -> AsyncIterator[bytes]:
         """Do the same with a source on an event loop."""
@@ -188,41 +186,16 @@ class Export:
             raise ExportTooLargeError("rows", self._max_rows)
 
 
-def copied(
-    copy: Copy, tally: Tally, packing: Packing, max_rows: int | None
-) -> Iterator[bytes]:
+def copied(copy: Copy, packing: Packing, max_rows: int | None) -> Iterator[bytes]:
     """Yield a file that PostgreSQL writes."""
-    return _with_a_last_look(_copied(copy, tally, packing, max_rows))
-
-
-def _copied(
-    copy: Copy, tally: Tally, packing: Packing, max_rows: int | None
-) -> Iterator[bytes]:
     before = 0
-    for data in copy.pieces():
-        rows = max(copy.rows, 0)
-        if max_rows is not None and rows > max_rows:
-            raise ExportTooLargeError("rows", max_rows)
-        if out := packing.push(data, rows - before):
-            yield out
-        before = rows
+    with closing(copy.pieces()) as pieces:
+        for data in pieces:
+            rows = max(copy.rows, 0)
+            if max_rows is not None and rows > max_rows:
+                raise ExportTooLargeError("rows", max_rows)
+            if out := packing.push(data, rows - before):
+                yield out
+            before = rows
     if out := packing.finish():
         yield out
-
-
-def _with_a_last_look(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Give an edge before an error that comes after the first byte.
-
-    When a client leaves, its query is cancelled, and a query that is cancelled raises.
-    At the edge whoever carries the stream sees that it is over, and doesn't ask on: it
-    has been left, and hasn't failed. An error of any other kind is raised behind it.
-    """
-    begun = False
-    try:
-        for piece in pieces:
-            yield piece
-            begun = True
-    except Exception:
-        if begun:
-            yield b""
-        raise

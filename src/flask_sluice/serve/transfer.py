@@ -173,7 +173,11 @@ class Transfer(ABC):
             except StopIteration:
                 raise
             except Exception as error:
-                self._fail(error)
+                if not self._has_to_stop():
+                    self._fail(error)
+                # Told that its client left, the app cancelled what it waited for.
+                log.debug("A stream that had to stop raised", exc_info=error)
+                continue
             except BaseException as error:
                 self.end("failed", error)
                 raise

@@ -7,7 +7,7 @@ costs; so the text is PostgreSQL's (`t` and `f`, a line feed at a line's end).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from ..errors import ArgumentError
@@ -60,7 +60,7 @@ class Copy:
             sql.Literal(self._null),
         )
 
-    def pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Generator[bytes, None, None]:
         """Yield the CSV in pieces of about 64 KiB, the first one early."""
         query = self._query
         with query.connection.cursor() as cursor:

@@ -153,8 +153,8 @@ def test_a_control_is_refused(control: str) -> None:
         lambda: preload("/a.css"),
         lambda: preload("", "style"),
         lambda: preload("/<a>", "style"),
-        lambda: preload(None, "style"),  # type: ignore[type-var]
-        lambda: preload(b"/a.css", "style"),  # type: ignore[type-var]
+        lambda: preload(None, "style"),  # type: ignore[arg-type]
+        lambda: preload(b"/a.css", "style"),  # type: ignore[arg-type]
         lambda: preload("/a.css", ""),
         lambda: preload("/a.css", 7),  # type: ignore[arg-type]
         lambda: preload("/a.css", "style", rel=""),

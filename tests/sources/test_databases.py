@@ -181,6 +181,37 @@ def test_copy(pg: psycopg.Connection, header: bool) -> None:
     assert read[-1] == ["20000", "v20000"]
 
 
+@needs("postgresql")
+@pytest.mark.parametrize("autocommit", [False, True])
+def test_copy_left_half_way(pg: psycopg.Connection, autocommit: bool) -> None:
+    """It is cancelled, and the connection is fit for the next query."""
+    pg.autocommit = autocommit
+    pieces = Copy(Query(pg, PG_SERIES.format(10_000_000))).pieces()
+    assert next(pieces).startswith(b"n,v\n1,v1\n")
+    pieces.close()
+    assert pg.execute("SELECT 1").fetchone() == (1,)
+
+
+@needs("postgresql")
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        ("SELECT nothing", psycopg.errors.UndefinedColumn),
+        (
+            "SELECT 1 / (3 - n) FROM generate_series(1, 9) n",
+            psycopg.errors.DivisionByZero,
+        ),
+    ],
+)
+def test_copy_that_fails(
+    pg: psycopg.Connection, query: str, error: type[Exception]
+) -> None:
+    """As PostgreSQL says it, at once or in the middle; the connection goes on."""
+    with pytest.raises(error):
+        list(Copy(Query(pg, query)).pieces())
+    assert pg.execute("SELECT 1").fetchone() == (1,)
+
+
 def test_copy_is_psycopg_s(lite: sqlite3.Connection) -> None:
     """No other driver has it."""
     with pytest.raises(ArgumentError, match="psycopg 3"):

@@ -7,28 +7,24 @@ of the app's `Sluice` take them there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from flask import current_app
+from flask import Flask, current_app
 from jinja2.ext import Extension
 
 from ...errors import ArgumentError
 from ...extension import Sluice
 from ...formats.link import Link, parse
-from ...hints import SessionConnector
-from ...hints.connectors import Connector as Remembers
+from ...hints import SessionConnector, connectors
 from ...hints.gathering import Hint, gatherer
 from ...hints.links import offer, target_of
 
 if TYPE_CHECKING:
-    from flask import Flask
     from jinja2 import Environment
 
 __all__ = ["Connector", "Firehose", "push"]
 
 EXTENSION = "sluice.firehose"
-
-U = TypeVar("U", bound=str)
 
 
 class Connector:
@@ -43,12 +39,12 @@ class Connector:
         return SessionConnector().get_pushed()
 
     @staticmethod
-    def set_pushed(inset: set[str], /) -> None:
+    def set_pushed(inset: set[str]) -> None:
         """Remember these URLs."""
         SessionConnector().set_pushed(inset)
 
 
-def push(url: U, *args: object, **kwargs: object) -> U:
+def push(url: str, *args: object, **kwargs: object) -> str:
     """Push what is at *url*, once for each client, and give *url* back.
 
     :param args: attributes after all others: a name, or `name=value`.
@@ -105,7 +101,9 @@ class Firehose:
     """
 
     def __init__(
-        self, app: Flask | None = None, connector: Remembers | Any = Connector
+        self,
+        app: Flask | None = None,
+        connector: connectors.Connector | type[Any] = Connector,
     ) -> None:
         self.connector = connector
         self.app = app

@@ -46,7 +46,7 @@ nitpick_ignore_regex = [
 
 # Where a public name is looked for that a signature gives by its inner module.
 PUBLIC = ("", ".rows", ".sources", ".pubsub", ".asgi", ".signals", ".errors")
-PUBLIC += (".testing", ".typing")
+PUBLIC += (".hints", ".testing", ".typing")
 
 
 def find_public(app, env, node, contnode):

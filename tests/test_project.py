@@ -28,8 +28,10 @@ SOURCE = Path(flask_sluice.__file__).parent
 PUBLIC_MODULES = (
     "flask_sluice",
     "flask_sluice.asgi",
+    "flask_sluice.compat.firehose",
     "flask_sluice.compat.flasksr",
     "flask_sluice.errors",
+    "flask_sluice.hints",
     "flask_sluice.pubsub",
     "flask_sluice.signals",
     "flask_sluice.sources",

@@ -135,6 +135,26 @@ def test_the_session_s_key() -> None:
     assert in_session("") == in_session(7) == (set(), ["/x,z", "/y"])
 
 
+@pytest.mark.parametrize("connector", [SessionConnector(), CookieConnector()])
+def test_what_is_left_out_is_forgotten(connector: Any) -> None:
+    """A connector remembers what it is given last, and no more."""
+
+    def view() -> Response:
+        if "forget" not in request.args:
+            return Response(push("/a"))
+        response = Response()
+        connector.set_pushed(set())
+        if isinstance(connector, CookieConnector):
+            connector.keep(response)
+        return response
+
+    client = serving(view, SLUICE_HINTS_ONCE=connector)
+    for _ in range(2):
+        assert links(client.get("/p/x")) == ["</a>; rel=preload"]
+        assert links(client.get("/p/x")) == []
+        client.get("/p/x?forget")
+
+
 def test_the_session_stays_small() -> None:
     """There is 1 KiB for URLs; what is oldest is forgotten."""
     _, kept = in_session([f"/{n:099}" for n in range(30)])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
 from flask import Flask, Response, abort, render_template_string, request
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from flask_sluice import Sluice, defer, stream, stream_page
 from flask_sluice.errors import ConfigError
@@ -151,15 +153,26 @@ def test_a_hint_in_a_deferred_function() -> None:
 
 
 def test_each_request_has_its_own() -> None:
-    """Also with one app context around them all, and when one is replayed."""
-    client = serving(lambda: push(request.args.get("url", "/none")))
+    """Also with one app context around them all."""
+    client = serving(lambda: push(request.args["url"]))
     with client.application.app_context():
-        for _ in range(2):
-            response = client.get("/p/x?url=/a")
-            assert links(response) == ["</a>; rel=preload"]
-        again = client.open(response.request)
-        assert links(again) == ["</a>; rel=preload"]
-        assert links(client.get("/p/x?url=/b")) == ["</b>; rel=preload"]
+        for url in ("/a", "/a", "/b"):
+            response = client.get(f"/p/x?url={url}")
+            assert links(response) == [f"<{url}>; rel=preload"]
+
+
+def test_an_environ_that_is_used_again() -> None:
+    """A middleware that tries a request twice gets the hints twice."""
+    app = serving(lambda: push("/a")).application
+    environ = EnvironBuilder("/p/x").get_environ()
+    for _ in range(2):
+        _, _, headers = run_wsgi_app(partial(again, app, environ), environ)
+        assert headers.getlist("Link") == ["</a>; rel=preload"]
+
+
+def again(app: Flask, environ: Any, _: Any, start_response: Any) -> Any:
+    """Call *app* with an *environ* that isn't copied."""
+    return app(environ, start_response)
 
 
 def test_a_request_within_a_request() -> None:

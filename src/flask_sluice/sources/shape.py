@@ -33,7 +33,10 @@ def _positional(first: Any, names: Names) -> Shape:
     width = len(names)
 
     def tuples(batch: Sequence[Any], before: int) -> list[Row]:
-        rows = list(map(tuple, batch))
+        is_ready = type(batch) is list and {*map(type, batch)} == {tuple}
+        rows: list[Row] = batch if is_ready else list(map(tuple, batch))  # type: ignore[assignment]
+        if {*map(len, rows)} == {width}:
+            return rows
         for number, row in enumerate(rows, before + 1):
             if len(row) != width:
                 raise CellError(number, "", f"it has {len(row)} values, not {width}")

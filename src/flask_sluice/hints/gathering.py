@@ -1,0 +1,168 @@
+"""One app's hints, from where they are made to the response's `Link` header.
+
+In: a `Hint`, made anywhere while a request is handled: in the view, in the shell of
+its page, in a deferred function. Out: one `Link` field on whatever the view returns,
+beside those that are there. It refuses to know what a hint is for.
+
+Hints wait in the request's environ. Flask's `g` won't do: a deferred function has a
+copy of it, and some apps push one app context around many requests. When the headers
+are decided a mark takes their place. A hint that comes later, from a slot or from a
+body, is too late for the header, and no reason to break a page: it is dropped, and
+the log is told once a request.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flask import Flask, Response, current_app, has_request_context
+from flask import request as flask_request
+
+from ..config import Settings
+from ..errors import NotInitializedError, OutsideRequestError
+from ..formats.link import Link, header, parse
+from .connectors import Connector, CookieConnector, SessionConnector
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+__all__ = ["Gatherer", "Hint", "gatherer", "install"]
+
+log = logging.getLogger("flask_sluice")
+
+EXTENSION = "sluice.hints"
+LATE, TOLD = "late", "told"
+
+# nginx takes 4 KiB of an upstream's headers unless told otherwise, and answers 502
+# when there are more. This leaves a fourth for all others.
+ROOM = 3072
+
+NAMED = {"session": SessionConnector, "cookie": CookieConnector}
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """One hint.
+
+    :ivar link: what goes into the header.
+    :ivar key: two with one key are one hint.
+    :ivar name: what a connector knows it by.
+    :ivar once: the connector that says whether the client has it; None asks nobody.
+    """
+
+    link: Link
+    key: Hashable
+    name: str
+    once: Connector | None = None
+
+
+class Gatherer:
+    """Gathers the hints of an app's requests.
+
+    :ivar once: the app's own connector, or None.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.once: Connector | None
+        once = settings.hints_once
+        self.once = NAMED[once]() if isinstance(once, str) else once
+        self._limit = settings.max_hints
+        self._has_warned = False
+        # One app may call another with the same environ.
+        self._key = f"flask_sluice.hints.{id(self):x}"
+
+    def add(self, hint: Hint) -> None:
+        """Have *hint* in the response's header, if it isn't too late for that."""
+        environ = flask_request.environ
+        hints = environ.setdefault(self._key, {})
+        if hints is LATE:
+            environ[self._key] = TOLD
+            log.debug(
+                "%s was hinted when the headers of %s were out",
+                hint.link.target,
+                flask_request.path,
+            )
+        elif hints is not TOLD:
+            hints.setdefault(hint.key, hint)
+
+    def begin(self) -> None:
+        """Forget that it was too late: the environ may be that of an earlier call."""
+        if flask_request.environ.get(self._key) in (LATE, TOLD):
+            del flask_request.environ[self._key]
+
+    def send(self, response: Response) -> Response:
+        """Put what was gathered into the headers of *response*."""
+        environ: WSGIEnvironment = flask_request.environ
+        hints: dict[Hashable, Hint] | str | None = environ.get(self._key)
+        environ[self._key] = LATE
+        if not hints or isinstance(hints, str):
+            return response
+        there = response.headers.getlist("Link")
+        known = {link.key for value in there for link in parse(value)}
+        # At once: a deferred function may be adding one on its thread.
+        found = [hint for hint in list(hints.values()) if hint.link.key not in known]
+        connectors = {id(hint.once): hint.once for hint in found if hint.once}
+        pushed = {at: one.get_pushed() for at, one in connectors.items()}
+        wanted = [h for h in found if h.name not in pushed.get(id(h.once), ())]
+        chosen = self._chosen(wanted, sum(map(len, there)))
+        if chosen:
+            response.headers.add("Link", header(hint.link for hint in chosen))
+        for at, connector in connectors.items():
+            names = {hint.name for hint in chosen if hint.once is connector}
+            if names:
+                connector.set_pushed(pushed[at] | names)
+            keep = getattr(connector, "keep", None)
+            if keep is not None:
+                keep(response)
+        return response
+
+    def _chosen(self, hints: list[Hint], used: int) -> list[Hint]:
+        """Choose those for which there is room, the earlier first."""
+        chosen: list[Hint] = []
+        for hint in hints:
+            size = len(str(hint.link)) + 2
+            if len(chosen) < self._limit and used + size <= ROOM:
+                chosen.append(hint)
+                used += size
+        if len(chosen) < len(hints) and not self._has_warned and self._limit:
+            self._has_warned = True
+            log.warning(
+                "%s has %d hints, of which %d are sent: SLUICE_MAX_HINTS is %d, and"
+                " all of Link at most %d bytes",
+                flask_request.path,
+                len(hints),
+                len(chosen),
+                self._limit,
+                ROOM,
+            )
+        return chosen
+
+
+def install(app: Flask, settings: Settings) -> None:
+    """Have the hints of *app*'s requests gathered."""
+    gatherer = app.extensions[EXTENSION] = Gatherer(settings)
+    # Not by app.after_request(): functions are called from the last to the first, and
+    # the first is to be this one, so that it sees what all the others have set. New
+    # lists, because a request may be walking along the old ones.
+    before, after = app.before_request_funcs, app.after_request_funcs
+    before[None] = [gatherer.begin, *before.get(None, ())]
+    after[None] = [gatherer.send, *after.get(None, ())]
+
+
+def gatherer(what: str) -> Gatherer:
+    """Give the current app's.
+
+    :param what: who asks, for the error.
+    :raises OutsideRequestError: no request is being handled.
+    :raises NotInitializedError: the app has no `Sluice`.
+    """
+    if not has_request_context():
+        raise OutsideRequestError(what)
+    found = current_app.extensions.get(EXTENSION)
+    if found is None:
+        raise NotInitializedError
+    assert isinstance(found, Gatherer)
+    return found

@@ -38,6 +38,15 @@ class Scale:
     crowd_seconds: float
     """A whole number of times that the slowest slot takes."""
     crowd_queue_seconds: float
+    export_rounds: int
+    export_rows: int
+    export_peer_rows: int
+    export_memory_rows: int
+    """A whole number of times 20,000."""
+    export_encoded_rows: int
+    export_few_rows: int
+    export_many_rows: int
+    export_first_bytes: int
 
 
 FULL = Scale(
@@ -61,6 +70,14 @@ FULL = Scale(
     crowd_rounds=3,
     crowd_seconds=16.0,
     crowd_queue_seconds=25.0,
+    export_rounds=5,
+    export_rows=100_000,
+    export_peer_rows=20_000,
+    export_memory_rows=1_000_000,
+    export_encoded_rows=10_000,
+    export_few_rows=100_000,
+    export_many_rows=5_000_000,
+    export_first_bytes=8,
 )
 
 QUICK = Scale(
@@ -84,4 +101,12 @@ QUICK = Scale(
     crowd_rounds=1,
     crowd_seconds=4.8,
     crowd_queue_seconds=8.0,
+    export_rounds=1,
+    export_rows=50_000,
+    export_peer_rows=10_000,
+    export_memory_rows=400_000,
+    export_encoded_rows=5_000,
+    export_few_rows=100_000,
+    export_many_rows=500_000,
+    export_first_bytes=4,
 )

@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,16 +188,19 @@ def serve(
     room: int = 0,
     *,
     fails: bool = False,
+    more: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
     """A server of that kind with that app, for as long as the block.
 
-    `fails` says that a traceback in its log is what the app is meant to show.
+    `more` is for its environment. `fails` says that a traceback in its log is what the
+    app is meant to show.
     """
     port = free_port()
     words = COMMANDS[kind].format(port=port, room=room, app=app)
     program = "node" if kind == "node" else sys.executable
     paths = [str(ROOT), os.environ.get("PYTHONPATH", ""), str(ROOT / "src")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    environment.update(more or {})
     with tempfile.NamedTemporaryFile(prefix=f"bench-{kind}-", suffix=".log") as log:
         process = psutil.Popen(
             [program, *words.split()],

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from ..report import Report
 from ..scale import Scale
-from . import firstbyte, idle, items, memory, pages, throughput
+from . import exports, firstbyte, idle, items, memory, pages, throughput
 
 CASES: dict[str, Callable[[Scale], Report]] = {
     "throughput": throughput.run,
@@ -17,4 +17,5 @@ CASES: dict[str, Callable[[Scale], Report]] = {
     "idle": idle.run,
     "memory": memory.run,
     "pages": pages.run,
+    "exports": exports.run,
 }

@@ -1,0 +1,1 @@
+"""What the case `exports` is made of: the data, the apps, the measurements."""

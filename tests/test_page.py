@@ -312,7 +312,7 @@ def _ender(how: Callable[[], Any]) -> Callable[[], Any]:
 
 ENDS: list[Any] = [
     pytest.param(lambda: abort(404), 404, id="abort"),
-    pytest.param(lambda: abort(redirect("/login")), 302, id="redirect"),
+    pytest.param(lambda: abort(redirect("/login", 302)), 302, id="redirect"),
     pytest.param(lambda: {}["key"], 500, id="exception"),
 ]
 

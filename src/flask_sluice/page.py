@@ -20,6 +20,7 @@ from flask import (
     template_rendered,
 )
 from flask import request as flask_request
+from flask.globals import app_ctx
 from jinja2 import Template
 
 from .clients import VARY, fills_slots, is_crawler
@@ -125,7 +126,7 @@ def page_for(
 def _events(
     app: Flask, template: Template, context: dict[str, Any]
 ) -> Generator[str, None, None]:
-    app.update_template_context(context)
+    _update(app, context)
     before_render_template.send(
         app, _async_wrapper=app.ensure_sync, template=template, context=context
     )
@@ -140,6 +141,18 @@ def _events(
     template_rendered.send(
         app, _async_wrapper=app.ensure_sync, template=template, context=context
     )
+
+
+# Flask 3.2 is told which context; 3.1 takes the current one.
+_IS_TOLD = len(inspect.signature(Flask.update_template_context).parameters) == 3
+
+
+def _update(app: Flask, context: dict[str, Any]) -> None:
+    update: Callable[..., None] = app.update_template_context
+    if _IS_TOLD:
+        update(app_ctx._get_current_object(), context)  # type: ignore[attr-defined]
+    else:
+        update(context)
 
 
 def _says_so(state: State, request: Request) -> bool:

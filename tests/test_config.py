@@ -32,6 +32,8 @@ def test_the_defaults_will_do() -> None:
         ("SLUICE_PARK", "always"),
         ("SLUICE_HALF_CLOSE", "stay"),
         ("SLUICE_HALF_CLOSE", "leave"),
+        ("SLUICE_EARLY_HINTS", "explicit"),
+        ("SLUICE_EARLY_HINTS", None),
     ],
 )
 def test_values_that_do(key: str, value: Any) -> None:
@@ -53,6 +55,8 @@ def test_values_that_do(key: str, value: Any) -> None:
         ("SLUICE_HALF_CLOSE", "go"),
         ("SLUICE_HALF_CLOSE", None),
         ("SLUICE_HALF_CLOSE", ["ask"]),
+        ("SLUICE_EARLY_HINTS", True),
+        ("SLUICE_EARLY_HINTS", "on"),
     ],
 )
 def test_values_that_do_not(key: str, value: Any) -> None:

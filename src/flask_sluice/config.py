@@ -125,6 +125,15 @@ KEYS: tuple[Key, ...] = (
         "Hints in one response's `Link` header, beside what others have put there.",
     ),
     Key(
+        "SLUICE_EARLY_HINTS",
+        None,
+        '"explicit", or None',
+        lambda value: value in (None, "explicit"),
+        "Whether 103 responses are sent ahead of pages. Some proxies break on them:"
+        ' ask with `flask sluice check-hints` first. "explicit": what `early_hints()`'
+        " is told. None: nothing is sent ahead.",
+    ),
+    Key(
         "SLUICE_HINTS_ONCE",
         None,
         '"session", "cookie", an object with get_pushed() and set_pushed(), or None',
@@ -148,6 +157,7 @@ class Settings:
     in_order: Callable[..., object] | None
     receipts: str | PathLike[str] | None
     max_hints: int
+    early_hints: Literal["explicit"] | None
     hints_once: Any
 
     @classmethod

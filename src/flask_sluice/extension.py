@@ -17,6 +17,7 @@ from flask import request as flask_request
 from .contexts import Visit, serve, visit_of
 from .deferral import working
 from .errors import AlreadyInitializedError, OutsideRequestError
+from .hints.commands import offer_commands
 from .hints.gathering import install as install_hints
 from .hints.links import offer
 from .serve.stream import Stream
@@ -67,6 +68,7 @@ class Sluice:
         install(app)
         install_hints(app, state.settings)
         offer(app)
+        offer_commands(app)
 
     @property
     def streams(self) -> list[Stream]:

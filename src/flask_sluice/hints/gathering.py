@@ -8,7 +8,7 @@ Hints wait in the request's environ. Flask's `g` won't do: a deferred function h
 copy of it, and some apps push one app context around many requests. When the headers
 are decided a mark takes their place. A hint that comes later, from a slot or from a
 body, is too late for the header, and no reason to break a page: it is dropped, and
-the log is told once a request.
+the log is told once a request. Until then some may be taken to go ahead of it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from flask import request as flask_request
 from ..config import Settings
 from ..errors import NotInitializedError, OutsideRequestError
 from ..formats.link import Link, header, parse
+from .cacheable import warn_unless_kept
 from .connectors import Connector, CookieConnector, SessionConnector
+from .interim import Probe
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -63,16 +65,21 @@ class Gatherer:
     """Gathers the hints of an app's requests.
 
     :ivar once: the app's own connector, or None.
+    :ivar goes_ahead: `SLUICE_EARLY_HINTS` lets hints go ahead of the response.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, app: Flask, settings: Settings) -> None:
         self.once: Connector | None
         once = settings.hints_once
         self.once = NAMED[once]() if isinstance(once, str) else once
+        self.goes_ahead = settings.early_hints is not None
+        self._app = app
+        self._probe = Probe(app)
         self._limit = settings.max_hints
         self._has_warned = False
         # One app may call another with the same environ.
         self._key = f"flask_sluice.hints.{id(self):x}"
+        self._ahead_key = f"{self._key}.ahead"
 
     def add(self, hint: Hint) -> None:
         """Have *hint* in the response's header, if it isn't too late for that."""
@@ -87,37 +94,65 @@ class Gatherer:
             )
         elif hints is not TOLD:
             hints.setdefault(hint.key, hint)
+            if self._app.debug:
+                warn_unless_kept(self._app, hint.link.target)
 
     def begin(self) -> None:
         """Forget that it was too late: the environ may be that of an earlier call."""
-        if flask_request.environ.get(self._key) in (LATE, TOLD):
-            del flask_request.environ[self._key]
+        environ = flask_request.environ
+        if environ.get(self._key) in (LATE, TOLD):
+            del environ[self._key]
+            environ.pop(self._ahead_key, None)
+        self._probe.begin(flask_request)
+
+    def ahead(self) -> list[Link]:
+        """Give those that may go ahead of the response now, each of them once.
+
+        They stay gathered: who got them early is to find them in the header, too.
+        """
+        environ = flask_request.environ
+        hints: dict[Hashable, Hint] | str | None = environ.get(self._key)
+        if not hints or isinstance(hints, str):
+            return []
+        gone = environ.setdefault(self._ahead_key, set())
+        wanted, _ = self._wanted(list(hints.values()))
+        found = [h for h in self._chosen(wanted, 0) if h.key not in gone]
+        gone.update(hint.key for hint in found)
+        return [hint.link for hint in found]
 
     def send(self, response: Response) -> Response:
         """Put what was gathered into the headers of *response*."""
         environ: WSGIEnvironment = flask_request.environ
         hints: dict[Hashable, Hint] | str | None = environ.get(self._key)
         environ[self._key] = LATE
+        self._probe.end(flask_request, response)
         if not hints or isinstance(hints, str):
             return response
         there = response.headers.getlist("Link")
         known = {link.key for value in there for link in parse(value)}
         # At once: a deferred function may be adding one on its thread.
         found = [hint for hint in list(hints.values()) if hint.link.key not in known]
-        connectors = {id(hint.once): hint.once for hint in found if hint.once}
-        pushed = {at: one.get_pushed() for at, one in connectors.items()}
-        wanted = [h for h in found if h.name not in pushed.get(id(h.once), ())]
+        wanted, pushed = self._wanted(found)
         chosen = self._chosen(wanted, sum(map(len, there)))
         if chosen:
             response.headers.add("Link", header(hint.link for hint in chosen))
-        for at, connector in connectors.items():
+        for connector, before in pushed:
             names = {hint.name for hint in chosen if hint.once is connector}
             if names:
-                connector.set_pushed(pushed[at] | names)
+                connector.set_pushed(before | names)
             keep = getattr(connector, "keep", None)
             if keep is not None:
                 keep(response)
         return response
+
+    def _wanted(
+        self, hints: list[Hint]
+    ) -> tuple[list[Hint], list[tuple[Connector, set[str]]]]:
+        """Leave out what the client was hinted before; and give who knows of what."""
+        connectors = {id(hint.once): hint.once for hint in hints if hint.once}
+        pushed = {at: one.get_pushed() for at, one in connectors.items()}
+        wanted = [h for h in hints if h.name not in pushed.get(id(h.once), ())]
+        return wanted, [(one, pushed[at]) for at, one in connectors.items()]
 
     def _chosen(self, hints: list[Hint], used: int) -> list[Hint]:
         """Choose those for which there is room, the earlier first."""
@@ -143,7 +178,7 @@ class Gatherer:
 
 def install(app: Flask, settings: Settings) -> None:
     """Have the hints of *app*'s requests gathered."""
-    gatherer = app.extensions[EXTENSION] = Gatherer(settings)
+    gatherer = app.extensions[EXTENSION] = Gatherer(app, settings)
     # Not by app.after_request(): functions are called from the last to the first, and
     # the first is to be this one, so that it sees what all the others have set. New
     # lists, because a request may be walking along the old ones.

@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import ArgumentError
+from .ahead import early_hints
 from .bell import Bell
 from .environ import environ_of
 from .exchange import Exchange, Receive, Send
@@ -83,9 +84,7 @@ class ASGIApp:
             loop, bell, receive, send, takes_trailers=_takes_trailers(scope)
         )
         # Not kept in a local: this coroutine lives as long as the stream.
-        await exchange.run(
-            self._pool, self._app, environ_of(scope, exchange.body, exchange)
-        )
+        await exchange.run(self._pool, self._app, _environ(scope, exchange, send))
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -98,6 +97,14 @@ class ASGIApp:
                     self._pool = None
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def _environ(scope: Scope, exchange: Exchange, send: Send) -> dict[str, Any]:
+    environ = environ_of(scope, exchange.body, exchange)
+    call = early_hints(scope, exchange, send)
+    if call is not None:
+        environ["wsgi.early_hints"] = call
+    return environ
 
 
 def _takes_trailers(scope: Scope) -> bool:

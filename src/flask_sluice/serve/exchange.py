@@ -31,7 +31,7 @@ from .transfer import Transfer
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-__all__ = ["Exchange", "Receive", "Send"]
+__all__ = ["Exchange", "Message", "Receive", "Send"]
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -46,6 +46,7 @@ class Exchange:
 
     :ivar body: the request's body, for the thread to read.
     :ivar loop: the server's event loop.
+    :ivar started: the response's head is with the server.
     :ivar takes_trailers: whether server and client do (ASGI's extension, `TE`).
     :ivar trailers: gives them at the end of a whole body, if they are taken.
     """
@@ -71,7 +72,7 @@ class Exchange:
         self._drained: asyncio.Event | None = None
         self._head: tuple[str, list[tuple[str, str]]] | None = None
         self._head_due = False
-        self._started = False
+        self.started = False
         self._outbox: collections.deque[bytes] = collections.deque()
         self._put_in = 0  # bytes; counted by the thread alone
         self._taken_out = 0  # bytes; counted by the loop alone
@@ -112,7 +113,7 @@ class Exchange:
         except (TransferCut, asyncio.CancelledError):
             # Cancelled by a server that is ending: ten thousand streams would log a
             # traceback each.
-            if not (self._started or self._gone):
+            if not (self.started or self._gone):
                 raise
         except OSError:
             # A server may say so when it is asked to send to a client that left.
@@ -170,7 +171,7 @@ class Exchange:
             done, head_due = self._done, self._head_due
             if self._gone and not done:
                 return False
-            if head_due and not self._started:
+            if head_due and not self.started:
                 await self._start()
             while outbox:
                 data = outbox.popleft()
@@ -186,7 +187,7 @@ class Exchange:
                 return False
             if done:
                 if self._error is not None:
-                    if not (self._started or self._gone):
+                    if not (self.started or self._gone):
                         raise self._error
                     return False
                 if self._fed is None:
@@ -194,7 +195,7 @@ class Exchange:
                 return True
 
     async def _start(self) -> None:
-        self._started = True
+        self.started = True
         assert self._head is not None
         status, headers = self._head
         await self._send(

@@ -1,0 +1,107 @@
+"""An app whose page sends early hints, and ends when the test lets it.
+
+In: a request. Out: a 103, and a page that waits until somebody has written to the
+FIFO that the environment names, so that a test can tell what came before its end.
+For browsers there is one that waits until its stylesheet is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from flask import Flask, Response
+
+from flask_sluice import Sluice, stream
+from flask_sluice.asgi import ASGIApp
+from flask_sluice.hints import early_hints, preload
+
+app = Flask("early")
+app.config.update(
+    SECRET_KEY="only for tests",
+    SLUICE_EARLY_HINTS=os.environ.get("EARLY", "explicit") or None,
+)
+Sluice(app)
+
+
+def wait() -> None:
+    """Go on when the test says so."""
+    Path(os.environ["GATE"]).read_text(encoding="utf-8")
+
+
+@app.get("/ready")
+def ready() -> str:
+    """Say that the server is there."""
+    return "ready"
+
+
+@app.get("/quick")
+def quick() -> str:
+    """Send some hints, then another."""
+    preload("/files/a.css", "style")
+    early_hints("/files/b b.js")
+    early_hints("/files/c.woff2")
+    return "the page"
+
+
+@app.get("/page")
+def page() -> str:
+    """Send them, and wait."""
+    text = quick()
+    wait()
+    return text
+
+
+@app.get("/async")
+async def awaited() -> str:
+    """Send a hint from an async view, which has a thread of its own."""
+    early_hints("/files/a.css")
+    wait()
+    return "the page"
+
+
+@app.get("/body")
+def body() -> Response:
+    """Send a hint with a stream's first item, and be too late with its second."""
+
+    def items():  # type: ignore[no-untyped-def]
+        early_hints("/files/a.css")
+        wait()
+        yield "the "
+        early_hints("/files/late.css")
+        yield "page"
+
+    return stream(items)
+
+
+asked: list[str] = []
+asked_for_css = threading.Event()
+
+
+@app.get("/shown")
+def shown() -> str:
+    """Hint a stylesheet, and end when somebody has asked for it."""
+    early_hints("/files/a.css")
+    in_time = asked_for_css.wait(20)
+    return f"""<!doctype html><title>{"in time" if in_time else "late"}</title>
+<link rel="stylesheet" href="/files/a.css"><p id="count">shown"""
+
+
+@app.get("/files/a.css")
+def css() -> Response:
+    """Give the stylesheet, and count that."""
+    asked.append("css")
+    asked_for_css.set()
+    text = "p { color: rgb(1, 2, 3) }"
+    headers = {"Cache-Control": "max-age=600"}
+    return Response(text, mimetype="text/css", headers=headers)
+
+
+@app.get("/asked")
+def count() -> str:
+    """Say how often the stylesheet was asked for."""
+    return str(len(asked))
+
+
+asgi = ASGIApp(app)

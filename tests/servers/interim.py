@@ -1,0 +1,135 @@
+"""Clients that see interim responses, and a TLS nginx to put in between.
+
+In: a port and a path. Out: the heads of what comes, one by one as it comes, so that a
+test can act between two of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from needs import program
+from servers.harness import START_SECONDS, ServerFailed
+
+PATIENCE = 10.0
+BROWSER = {"Sec-Fetch-Mode": "navigate"}
+
+CERTIFICATE = (
+    "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+    "-nodes", "-days", "1", "-subj", "/CN=localhost",
+)  # fmt: skip
+
+
+class Came(NamedTuple):
+    """A head, or with status 0 a body."""
+
+    status: int
+    links: list[str]
+    body: bytes = b""
+
+
+Look = Callable[..., Iterator[Came]]
+
+
+def over_http1(
+    port: int, path: str, headers: dict[str, str] = BROWSER, version: str = "1.1"
+) -> Iterator[Came]:
+    """Ask in HTTP/1."""
+    fields = {"Host": "localhost", "Connection": "close", **headers}
+    lines = [f"GET {path} HTTP/{version}", *(f"{n}: {v}" for n, v in fields.items())]
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as line:
+        line.sendall("\r\n".join([*lines, "", ""]).encode())
+        with line.makefile("rb") as stream:
+            status = 100
+            while status < 200:
+                status = int(stream.readline().split()[1])
+                links = []
+                while head := stream.readline().decode().strip():
+                    name, _, value = head.partition(": ")
+                    if name.lower() == "link":
+                        links.append(value)
+                yield Came(status, links)
+            yield Came(0, [], stream.read())
+
+
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
+def over_http2(
+    port: int, path: str, headers: dict[str, str] = BROWSER, *, tls: bool = False
+) -> Iterator[Came]:
+    """Ask in HTTP/2: with TLS, or without, not asking whether that will do."""
+    from h2.config import H2Configuration
+    from h2.connection import H2Connection
+    from h2.events import (
+        DataReceived,
+        InformationalResponseReceived,
+        ResponseReceived,
+        StreamEnded,
+    )
+
+    own = [(name.lower(), value) for name, value in headers.items()]
+    connection = H2Connection(H2Configuration(header_encoding="utf-8"))
+    connection.initiate_connection()
+    target = [(":method", "GET"), (":path", path), (":scheme", "http")]
+    connection.send_headers(1, [*target, (":authority", "localhost"), *own], True)
+    body = b""
+    with contextlib.ExitStack() as stack:
+        line = stack.enter_context(
+            socket.create_connection(("127.0.0.1", port), PATIENCE)
+        )
+        if tls:
+            line = stack.enter_context(_tls().wrap_socket(line))
+        line.sendall(connection.data_to_send())
+        while data := line.recv(65536):
+            for event in connection.receive_data(data):
+                match event:
+                    case InformationalResponseReceived() | ResponseReceived():
+                        fields = list(event.headers)
+                        links = [value for name, value in fields if name == "link"]
+                        yield Came(int(dict(fields)[":status"]), links)
+                    case DataReceived():
+                        body += event.data
+                    case StreamEnded():
+                        yield Came(0, [], body)
+                        return
+            line.sendall(connection.data_to_send())
+
+
+def make_certificate(folder: Path) -> tuple[str, str]:
+    """Make a key and a certificate; give their paths."""
+    key, certificate = str(folder / "key.pem"), str(folder / "cert.pem")
+    openssl = program("openssl") or ""
+    subprocess.run(
+        [openssl, *CERTIFICATE, "-keyout", key, "-out", certificate],
+        check=True,
+        capture_output=True,
+        timeout=30,
+    )
+    return key, certificate
+
+
+def await_port(port: int, log: Path) -> None:
+    """Wait until somebody listens."""
+    end = time.monotonic() + START_SECONDS
+    while True:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", port)),
+        ):
+            return
+        if time.monotonic() > end:
+            raise ServerFailed(log.read_text(errors="replace"))
+        time.sleep(0.02)

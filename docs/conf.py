@@ -42,6 +42,7 @@ nitpick_ignore_regex = [
     (r"py:(class|obj)", r"flask_sluice\.(deferral\.R|pages\.deferred\.T)"),
     (r"py:class", r"flask_sluice\.compat\.flasksr\.entities\._Entity"),
     (r"py:class", r"MemberBody|datetime"),  # as a NamedTuple's fields say them
+    (r"py:class", r"Conflate|Filter"),  # aliases, as a constructor's signature has them
 ]
 
 # Where a public name is looked for that a signature gives by its inner module.

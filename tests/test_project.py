@@ -68,6 +68,7 @@ HEAVY_PARTS = {
     "flask_sluice.sources.frames",
     "flask_sluice.sources.sqlalchemy",
     "flask_sluice.testing",
+    "flask_sluice.tokens",
     "flask_sluice.wire.brotli",
     "flask_sluice.wire.isal",
     "flask_sluice.wire.zstd",

@@ -20,6 +20,8 @@ from .errors import AlreadyInitializedError, OutsideRequestError
 from .hints.commands import offer_commands
 from .hints.gathering import install as install_hints
 from .hints.links import offer
+from .pubsub.channel import Channel
+from .pubsub.hub import Hub
 from .serve.stream import Stream
 from .state import KEY, State, state_of
 from .tags import install
@@ -48,6 +50,7 @@ class Sluice:
     """
 
     def __init__(self, app: Flask | None = None) -> None:
+        self._hub = Hub()
         if app is not None:
             self.init_app(app)
 
@@ -69,6 +72,8 @@ class Sluice:
         install_hints(app, state.settings)
         offer(app)
         offer_commands(app)
+        # For sluice.cursor() in a page.
+        app.context_processor(lambda: {"sluice": self})
 
     @property
     def streams(self) -> list[Stream]:
@@ -90,6 +95,30 @@ class Sluice:
             max_streams=state.settings.max_streams,
             max_streams_per_client=state.settings.max_streams_per_client,
         )
+
+    def channel(
+        self, name: str, history: int | None = None, ttl: float | None = None
+    ) -> Channel:
+        """Give the channel *name*, made when it is first asked for.
+
+        It may be asked for anywhere, also on a thread of its own or before there is
+        an app. Apps that share this object share its channels.
+
+        :param history: events that are kept for readers that are slow or come back.
+            None: 1000, or as it was.
+        :param ttl: seconds after which an event isn't replayed. None: no limit, or
+            as it was.
+        :raises ArgumentError: an argument can't be used.
+        """
+        return self._hub.channel(name, history, ttl)
+
+    def cursor(self, *names: str) -> str:
+        """Give the id after which everything in these channels is new, as of now.
+
+        A page that opens its stream with it (`?last_event_id=`) misses nothing of what
+        is published between its render and its connection.
+        """
+        return self._hub.cursor(*names)
 
     def client_gone(self) -> bool:
         """Tell whether the client of the current request is known to have left.

@@ -1,0 +1,207 @@
+"""A channel: what is published to it reaches all who read it, and is kept a while.
+
+In: events, from any thread. Out: a feed for each reader. It refuses to know who
+publishes and who may read: its name is the app's, and a view decides.
+
+To publish is to add to the ring and to wake whoever waits. A reader that was woken and
+hasn't looked yet isn't woken again, so a burst costs one wake, and then one write.
+"""
+
+from __future__ import annotations
+
+import atexit
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from .. import native
+from ..errors import ArgumentError
+from ..formats.sse import Event
+from .place import RESET, compose
+from .ring import Ring
+from .subscription import Subscription
+
+__all__ = ["Channel", "drain"]
+
+HISTORY = 1000
+
+
+class Channel:
+    """Events for any number of readers.
+
+    :param name: the app's name for it; readers see it only when they are told that
+        something of it can't be replayed.
+    :param history: events that are kept, for readers that are slow or come back.
+    :param ttl: seconds after which an event isn't replayed; None: no limit.
+    :param limit: readers that it may have at once; None: no limit.
+    :raises ArgumentError: an argument can't be used.
+
+    :ivar name: as given.
+    :ivar limit: as given.
+    :ivar overtaken: how often a reader was so slow that its place left the history.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        history: int = HISTORY,
+        ttl: float | None = None,
+        *,
+        limit: int | None = None,
+    ) -> None:
+        check(name, history, ttl)
+        if limit is not None and not (type(limit) is int and limit > 0):
+            raise ArgumentError(f"limit is {limit!r}, but expects a count, or None.")
+        self.name = name
+        self.limit = limit
+        self.overtaken = 0
+        self.ring = Ring(history, ttl)
+        # Both under the ring's lock.
+        self.readers: set[Subscription] = set()
+        self.waiting: set[Subscription] = set()
+        _channels.add(self)
+
+    def __repr__(self) -> str:
+        return f"<Channel {self.name!r} {self.subscribers} readers>"
+
+    @property
+    def subscribers(self) -> int:
+        """How many read it now, in this process."""
+        return len(self.readers)
+
+    def publish(
+        self, data: object, event: str | None = None, *, key: str | None = None
+    ) -> str:
+        """Send an event to everyone who reads, and keep it for those who come back.
+
+        From any thread. It never waits for a reader.
+
+        :param data: text, or what is sent as JSON; or a whole `Event`, without an id.
+        :param event: its name; None is "message".
+        :param key: what it is the newest of, for readers with `conflate="key"`: a
+            flight, a share. None: its name is.
+        :return: the event's id.
+        :raises ArgumentError: it can't be sent, or has an id.
+        """
+        made = _event(data, event)
+        body = made.encode()
+        ring = self.ring
+        with ring.lock:
+            seq = ring.append(made, body, (made.event or "") if key is None else key)
+            waiting, self.waiting = self.waiting, set()
+        for reader in waiting:
+            reader.wake()
+        return f"{ring.epoch}-{seq}"
+
+    def cursor(self) -> str:
+        """Give the id after which everything is new, as of now."""
+        with self.ring.lock:
+            return compose([(self.ring.epoch, self.ring.head)]).decode()
+
+    def subscribe(
+        self, last_event_id: str | None = None, **options: Any
+    ) -> Subscription:
+        """Make a feed of its events.
+
+        :param last_event_id: begins right after this one; None: with the next.
+        :param options: as for `Subscription`.
+        """
+        return Subscription((self,), last_event_id, **options)
+
+    def close(self, client: object) -> int:
+        """End the streams of *client*; see `disconnect`."""
+        return self.disconnect(lambda other: other == client)
+
+    def disconnect(self, filter: Callable[[Any], object] | None = None) -> int:  # noqa: A002
+        """End streams now: a permission was revoked.
+
+        A browser comes back, and its view can refuse it.
+
+        :param filter: is given each stream's `client`, and says whether to end it.
+            None: all are ended.
+        :return: how many in this process.
+        """
+        with self.ring.lock:
+            readers = list(self.readers)
+        chosen = [each for each in readers if filter is None or filter(each.client)]
+        for reader in chosen:
+            reader.end()
+        return len(chosen)
+
+    def configure(self, history: int | None, ttl: float | None) -> None:
+        """Change what is kept. None leaves it."""
+        check(self.name, HISTORY if history is None else history, ttl)
+        self.ring.configure(history, ttl)
+
+    def renew(self) -> None:
+        """Begin anew in a process that was forked off."""
+        self.ring.renew()
+        self.readers, self.waiting = set(), set()
+        self.overtaken = 0
+
+
+def _event(data: object, event: str | None) -> Event:
+    if isinstance(data, Event):
+        if data.id is not None:
+            raise ArgumentError("A channel gives its events their ids: leave id out.")
+        if event is not None:
+            raise ArgumentError("An Event has its name already: leave event out.")
+        made = data
+    else:
+        made = Event("null" if data is None else data, event)
+    if made.event == RESET:
+        raise ArgumentError(
+            "The event 'reset' is a channel's own: it tells a reader that something"
+            " can't be replayed. Use another name."
+        )
+    return made
+
+
+def check(name: object, history: object, ttl: object) -> None:
+    """Refuse what can't be used."""
+    if not isinstance(name, str) or not name:
+        raise ArgumentError(f"A channel's name is text, and not {name!r}.")
+    if type(history) is not int or history < 1:
+        raise ArgumentError(f"history is {history!r}, but expects a count of events.")
+    if ttl is not None and not (
+        isinstance(ttl, (int, float))
+        and not isinstance(ttl, bool)
+        and 0 < ttl < float("inf")
+    ):
+        raise ArgumentError(f"ttl is {ttl!r}, but expects seconds, or None.")
+
+
+_channels: weakref.WeakSet[Channel] = weakref.WeakSet()
+
+
+def drain(patience: float = 1.0) -> int:
+    """Ask every reader in this process to come back, spread over ten seconds, and end.
+
+    It runs by itself when the process exits. Servers that wait for their streams
+    before they exit need it earlier: call it when they are told to stop.
+
+    :param patience: seconds that it waits at most for the last words to be sent.
+    :return: how many were asked.
+    """
+    readers = {
+        reader for channel in list(_channels) for reader in list(channel.readers)
+    }
+    for reader in readers:
+        reader.dismiss()
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        if not any(channel.readers for channel in list(_channels)):
+            break
+        time.sleep(0.005)
+    return len(readers)
+
+
+def _renew_all() -> None:
+    # A forked worker goes on with events of its own, under ids of its own.
+    for channel in list(_channels):
+        channel.renew()
+
+
+native.after_fork(_renew_all)
+atexit.register(drain)

@@ -1,0 +1,122 @@
+"""Who has been silent for how long: one thread's clock for all heartbeats.
+
+In: whoever wants to say something when it has been silent for a while. Out: a call,
+when it has. It refuses to know what is said.
+
+Ten thousand timers that each delivery puts off would cost more than the deliveries. So
+nobody's time is put off: each sits in the place of the time at which it was due when it
+was last looked at, and when that comes, it says when it is really due.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from .. import native
+
+__all__ = ["Pulse", "Silent", "pulse"]
+
+STEP = 0.25  # seconds; whoever is due in the same step is called together
+NAP = 1.0  # seconds that the thread sleeps at most
+
+
+class Silent(Protocol):
+    """Who is to speak up after a silence."""
+
+    place: int  # kept by the pulse; 0 is nowhere
+
+    def beat(self, now: float) -> float | None:
+        """Speak up if it is time; give the time to be asked again, or None."""
+
+
+class Pulse:
+    """The clock.
+
+    :ivar now: the time, as of its last look. Cheap, and right to a second or so.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, *, threaded: bool = True
+    ) -> None:
+        self._clock = clock
+        self._threaded = threaded
+        self._lock = native.lock()
+        self._places: dict[int, set[Silent]] = {}
+        self._running = False
+        self.now = clock()
+
+    def __len__(self) -> int:
+        """How many wait to be asked."""
+        return sum(map(len, self._places.values()))
+
+    def enter(self, silent: Silent, due: float) -> None:
+        """Have *silent* asked at *due*. Call it where the app's own code runs."""
+        if not self._running:
+            # Nobody has kept it.
+            self.now = self._clock()
+        with self._lock:
+            self._put(silent, due)
+            start = self._threaded and not self._running
+            self._running = True
+        if start:
+            threading.Thread(
+                target=self._run, name="flask-sluice-pulse", daemon=True
+            ).start()
+
+    def leave(self, silent: Silent) -> None:
+        """Don't ask *silent* any more."""
+        with self._lock:
+            place, silent.place = silent.place, 0
+            waiting = self._places.get(place)
+            if waiting is not None:
+                waiting.discard(silent)
+                if not waiting:
+                    del self._places[place]
+
+    def look(self) -> None:
+        """Ask everyone whose time has come."""
+        now = self.now = self._clock()
+        with self._lock:
+            due = [place for place in self._places if place * STEP <= now]
+            asked = [silent for place in due for silent in self._places.pop(place)]
+            for silent in asked:
+                silent.place = -1  # being asked; 0 if it leaves meanwhile
+        for silent in asked:
+            again = silent.beat(now)
+            with self._lock:
+                if again is not None and silent.place:
+                    self._put(silent, again)
+
+    def _put(self, silent: Silent, due: float) -> None:
+        silent.place = place = math.ceil(due / STEP)
+        self._places.setdefault(place, set()).add(silent)
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                if not self._places:
+                    self._running = False
+                    return
+                due = min(self._places) * STEP
+            time.sleep(min(NAP, max(0.0, due - self._clock())))
+            self.look()
+
+
+_pulse = Pulse()
+
+
+def pulse() -> Pulse:
+    """Give this process's clock."""
+    return _pulse
+
+
+def _forget() -> None:
+    global _pulse
+    _pulse = Pulse()
+
+
+native.after_fork(_forget)

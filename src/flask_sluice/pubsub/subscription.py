@@ -1,0 +1,306 @@
+"""One client's place in one or several channels, as a feed.
+
+In: channels, and the id that the client came back with. Out: blocks of events, shared
+with all who are at the same place; a heartbeat after a silence; the end. It refuses to
+keep events: all that it has of a channel is a number, so a slow client costs nothing.
+
+Everything here may run on the loop's thread, and `wake` on any. Flags are set before
+`_wake` is called, and read after it is set, so no news falls between the two.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ..errors import ArgumentError, TooManyStreamsError
+from ..formats.sse import Event
+from .place import Conflate, compose, find, reset_event
+from .pulse import pulse
+from .ring import Entry, Ring
+
+if TYPE_CHECKING:
+    from .channel import Channel
+
+__all__ = ["Filter", "Subscription", "jittered"]
+
+Filter = Callable[[Event], object]
+
+RETRY_AFTER = 5  # seconds; told to whoever finds a channel full
+COME_BACK = (1_000, 10_000)  # milliseconds over which a server's clients are spread
+
+CONFLATIONS = (None, "latest", "key")
+
+
+def jittered(milliseconds: int) -> int:
+    """Give a time around *milliseconds*, so that not all come back together."""
+    return max(1, round(milliseconds * random.uniform(0.5, 1.5)))  # noqa: S311
+
+
+class Subscription:
+    """A reader of channels. A `Feed`.
+
+    :param channels: what it reads.
+    :param last_event_id: where it begins: right after this. None: with what is new.
+    :param heartbeat: seconds of silence after which a comment is sent; None: never.
+    :param retry: milliseconds until a browser comes back, give or take half; None: as
+        the browser likes.
+    :param conflate: what a reader that is behind gets: all of it (None), the "latest"
+        event alone, or the latest of each "key".
+    :param filter: is asked for each event whether this reader gets it.
+    :param client: whose it is; see `Channel.close`.
+    :raises TooManyStreamsError: a channel has as many readers as it may.
+    :raises ArgumentError: an argument can't be used.
+
+    :ivar client: as given.
+    """
+
+    __slots__ = (
+        "_channels",
+        "_conflate",
+        "_cursors",
+        "_due",
+        "_end",
+        "_filter",
+        "_first",
+        "_heartbeat",
+        "_moved",
+        "_over",
+        "_spoke",
+        "_wake",
+        "client",
+        "place",
+    )
+
+    def __init__(
+        self,
+        channels: Sequence[Channel],
+        last_event_id: str | None = None,
+        *,
+        heartbeat: float | None = 15.0,
+        retry: int | None = None,
+        conflate: Conflate | None = None,
+        filter: Filter | None = None,  # noqa: A002 - what everybody calls it
+        client: object = None,
+    ) -> None:
+        check(heartbeat, retry, conflate)
+        self.client = client
+        self.place = 0  # the pulse's
+        # Each once: with two cursors into one channel everything would come twice.
+        self._channels = tuple(dict.fromkeys(channels))
+        self._conflate = conflate
+        self._filter = filter
+        self._heartbeat = heartbeat
+        self._wake: Callable[[], None] | None = None
+        self._due = False  # a heartbeat is
+        self._moved = False  # further than the client knows
+        self._over = False
+        self._end: bytes | None = None  # the last words, once it is to end
+        self._first = b""
+        self._cursors: list[int] = []
+        try:
+            self._join(last_event_id, retry)
+        except BaseException:
+            self.close()
+            raise
+        clock = pulse()
+        self._spoke = clock.now
+        if heartbeat is not None:
+            clock.enter(self, clock.now + heartbeat)
+
+    def _join(self, last_event_id: str | None, retry: int | None) -> None:
+        for channel in self._channels:
+            with channel.ring.lock:
+                if channel.limit is not None and channel.subscribers >= channel.limit:
+                    raise TooManyStreamsError(
+                        channel.limit, per_client=False, retry_after=RETRY_AFTER
+                    )
+                channel.readers.add(self)
+        places = find(
+            last_event_id, [channel.ring for channel in self._channels], self._conflate
+        )
+        self._cursors = [place.cursor for place in places]
+        # The id is told at once, so that a client that is cut off before the first
+        # event comes back to this very place.
+        first = b": hello\nid: %b\n" % self._id()
+        if retry is not None:
+            first += b"retry: %d\n" % jittered(retry)
+        names = [channel.name for channel in self._channels]
+        self._first = first + b"\n" + reset_event(names, places)
+
+    # As a feed.
+
+    def take(self) -> bytes | None:
+        """Give the events since the last call, or a heartbeat if one is due."""
+        if self._over:
+            return None
+        if self._first:
+            data, self._first = self._first, b""
+        else:
+            data = self._read()
+        if data:
+            self._due = False
+            self._spoke = pulse().now
+            return data
+        if self._end is not None:
+            data, self._end = self._end, b""
+            return data or None
+        if self._due:
+            self._due = False
+            return self._beat()
+        return b""
+
+    def notify(self, wake: Callable[[], None]) -> None:
+        """Have *wake* called when there is something to take."""
+        self._wake = wake
+        has_news = False
+        for channel, cursor in zip(self._channels, self._cursors, strict=True):
+            with channel.ring.lock:
+                if channel.ring.head == cursor:
+                    channel.waiting.add(self)
+                else:
+                    has_news = True
+        if has_news or self._over or self._due or self._first or self._end is not None:
+            wake()
+
+    def close(self) -> None:
+        """Leave the channels."""
+        self._over = True
+        self._wake = None
+        pulse().leave(self)
+        for channel in self._channels:
+            with channel.ring.lock:
+                channel.readers.discard(self)
+                channel.waiting.discard(self)
+
+    # From others.
+
+    def wake(self) -> None:
+        """Tell whoever carries it that there is news. More often is no harm."""
+        wake = self._wake
+        if wake is not None:
+            wake()
+
+    def end(self) -> None:
+        """End now, whatever is still to be said: it may not be heard any more."""
+        self._over = True
+        self.wake()
+
+    def dismiss(self) -> None:
+        """Say what there is, ask the client to come back in a while, and end."""
+        self._end = b"retry: %d\n\n" % random.randint(*COME_BACK)  # noqa: S311
+        self.wake()
+
+    def beat(self, now: float) -> float | None:
+        """Have a heartbeat sent if it was silent for too long. For the pulse."""
+        if self._over or self._heartbeat is None:
+            return None
+        due = self._spoke + self._heartbeat
+        if due > now:
+            return due
+        self._spoke = now
+        self._due = True
+        self.wake()
+        return now + self._heartbeat
+
+    # What it reads.
+
+    def _beat(self) -> bytes:
+        if not self._moved:
+            return b":\n\n"
+        # No event, and yet the browser remembers the id: what was filtered out
+        # isn't looked at again when it comes back.
+        self._moved = False
+        return b":\nid: %b\n\n" % self._id()
+
+    def _read(self) -> bytes:
+        if self._end == b"":
+            return b""
+        if len(self._channels) > 1 or self._filter or self._conflate:
+            return b"".join([self._pick(n) for n in range(len(self._channels))])
+        ring = self._channels[0].ring
+        with ring.lock:
+            cursor = self._cursors[0]
+            if cursor == ring.head:
+                return b""
+            if ring.has(cursor):
+                self._cursors[0], data = ring.read(cursor)
+                return data
+        self._overtaken(0)
+        return b""
+
+    def _pick(self, index: int) -> bytes:
+        ring = self._channels[index].ring
+        with ring.lock:
+            cursor, head = self._cursors[index], ring.head
+            if cursor == head:
+                return b""
+            entries = self._entries(ring, cursor)
+        if entries is None:
+            self._overtaken(index)
+            return b""
+        if self._conflate is None:
+            head = entries[-1].seq
+        wanted = self._filtered(entries)
+        blocks = [self._block(index, entry) for entry in wanted]
+        self._cursors[index] = head
+        is_told = bool(wanted) and wanted[-1].seq == head
+        self._moved = not is_told and (self._moved or bool(entries))
+        return b"".join(blocks)
+
+    def _entries(self, ring: Ring, cursor: int) -> list[Entry] | None:
+        if self._conflate == "key":
+            return ring.newest(cursor) if ring.has_newest(cursor) else None
+        if self._conflate == "latest":
+            return ring.newest_first(cursor, 1 if self._filter is None else None)
+        return ring.after(cursor) if ring.has(cursor) else None
+
+    def _filtered(self, entries: list[Entry]) -> list[Entry]:
+        wanted = self._filter
+        if wanted is None:
+            return entries
+        if self._conflate == "latest":
+            found = (entry for entry in entries if wanted(entry.event))
+            return [entry] if (entry := next(found, None)) else []
+        return [entry for entry in entries if wanted(entry.event)]
+
+    def _block(self, index: int, entry: Entry) -> bytes:
+        if len(self._channels) == 1:
+            return entry.block
+        # Every event has the whole place: the connection may end after any of them.
+        self._cursors[index] = entry.seq
+        return b"id: %b\n%b" % (self._id(), entry.block[entry.body :])
+
+    def _overtaken(self, index: int) -> None:
+        # It comes back with its id, and is told what can't be replayed.
+        self._channels[index].overtaken += 1
+        self._end = b""
+
+    def _id(self) -> bytes:
+        return compose(
+            [
+                (channel.ring.epoch, cursor)
+                for channel, cursor in zip(self._channels, self._cursors, strict=True)
+            ]
+        )
+
+
+def check(heartbeat: object, retry: object, conflate: object) -> None:
+    """Refuse what can't be used."""
+    if heartbeat is not None and not (
+        isinstance(heartbeat, (int, float))
+        and not isinstance(heartbeat, bool)
+        and 0 < heartbeat < float("inf")
+    ):
+        raise ArgumentError(
+            f"heartbeat is {heartbeat!r}, but expects seconds above zero, or None."
+        )
+    if retry is not None and not (type(retry) is int and retry > 0):
+        raise ArgumentError(
+            f"retry is {retry!r}, but expects milliseconds, 1 or more, or None."
+        )
+    if conflate not in CONFLATIONS:
+        raise ArgumentError(
+            f'conflate is {conflate!r}, but expects "latest", "key" or None.'
+        )

@@ -72,8 +72,10 @@ class Sluice:
         install_hints(app, state.settings)
         offer(app)
         offer_commands(app)
-        # For sluice.cursor() in a page.
-        app.context_processor(lambda: {"sluice": self})
+        # For sluice.cursor() in a page. Not by app.context_processor(): a program
+        # written for FlaskSR makes its Sluice in its first request.
+        processors = app.template_context_processors
+        processors[None] = [*processors[None], lambda: {"sluice": self}]
 
     @property
     def streams(self) -> list[Stream]:

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import Engine, create_engine, func, select, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 
 from flask_sluice.errors import ArgumentError
@@ -106,6 +107,32 @@ def test_sqlite_is_interrupted(lite: sqlite3.Connection) -> None:
     with pytest.raises(sqlite3.OperationalError, match="interrupted"):
         rows_of(source)
     thread.join()
+
+
+def test_sqlalchemy_is_interrupted_before_its_first_row() -> None:
+    """The query that a session runs for ever ends too, though no row has come."""
+    ran = threading.Event()
+    engine = create_engine("sqlite://", connect_args={"check_same_thread": False})
+    with Session(engine) as session:
+        driver: Any = session.connection().connection.driver_connection
+        driver.create_function("seen", 1, lambda n: ran.set() or n)
+        endless = text(
+            "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT seen(n) + 1 FROM s)"
+            " SELECT count(*) FROM s"
+        )
+        source = selected(endless, session)
+        assert source is not None
+
+        def stop() -> None:
+            assert ran.wait(PATIENCE)
+            source.cancel()
+
+        thread = threading.Thread(target=stop)
+        thread.start()
+        with pytest.raises(OperationalError, match="interrupted"):
+            rows_of(source)
+        thread.join()
+    engine.dispose()
 
 
 # --- PostgreSQL -------------------------------------------------------------------

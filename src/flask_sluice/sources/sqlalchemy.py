@@ -80,11 +80,12 @@ class Selected:
             self._describe_result()
             return
         where = self._enter()
+        # Sooner than the query, which may take its time before the first row.
+        self._cancel = canceller(_driver_connection(where, self._statement))
         options = {"stream_results": True, "yield_per": YIELD_PER}
         self._result = where.execute(self._statement, execution_options=options)
         self._stack.callback(self._result.close)
         self._describe()
-        self._cancel = canceller(_driver_connection(where))
 
     def _enter(self) -> Session | Connection:
         where = self._session
@@ -195,27 +196,28 @@ def _kind(column_type: Any) -> type | None:
     return kind if isinstance(kind, type) else None
 
 
-def _driver_connection(where: Session | Connection) -> Any:
-    connection = where.connection() if isinstance(where, Session) else where
-    return connection.connection.driver_connection
+def _driver_connection(where: Session | Connection, statement: Any) -> Any:
+    return _connection(where, statement).connection.driver_connection
+
+
+def _connection(where: Session | Connection, statement: Any) -> Connection:
+    # A session may have a database for each kind of object.
+    if isinstance(where, Session):
+        return where.connection(bind_arguments={"clause": statement})
+    return where
 
 
 def compiled(rows: Any, session: Any) -> tuple[Any, str, Any]:
     """Give the driver's connection, SQL and parameters of a query, for `copy`.
 
-    :raises ArgumentError: it isn't a query, or there is no session.
+    :raises ArgumentError: it isn't a query, or there is no open session.
     """
     if isinstance(rows, Query):
         rows, session = rows.statement, rows.session
     if not isinstance(rows, Executable) or session is None:
         raise ArgumentError(_NO_SESSION)
-    where = (
-        Selected(rows, session)._enter()
-        if not isinstance(session, (Engine, sessionmaker))
-        else None
-    )
-    if where is None:
+    if isinstance(session, (Engine, sessionmaker)):
         raise ArgumentError("copy=True needs an open session or connection.")
-    connection = where.connection() if isinstance(where, Session) else where
-    made = rows.compile(connection.engine)  # type: ignore[attr-defined]
-    return _driver_connection(where), str(made), made.params
+    where = Selected(rows, session)._enter()
+    made = rows.compile(_connection(where, rows).engine)  # type: ignore[attr-defined]
+    return _driver_connection(where, rows), str(made), made.params

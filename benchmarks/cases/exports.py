@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from .. import pictures
-from ..pages.node import node_version
+from ..npm import node_version
 from ..report import Report
 from ..scale import Scale
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from pathlib import Path
 
-from .. import pictures
+from .. import npm, pictures
 from ..pages import bare, burst, crowd, node, rows, views
 from ..pages.contenders import CONTENDERS, cast
 from ..report import Report, Table
@@ -79,7 +79,7 @@ def run(scale: Scale) -> Report:
     report.goals += views.goals(seen) + silent_goals + weight_goals
     report.goals += burst_goals + long_goals + crowd_goals
     report.digest = digest(seen, weight, silent, failures)
-    report.versions += [browser, f"flasksr {version('flasksr')}", node.node_version()]
+    report.versions += [browser, f"flasksr {version('flasksr')}", npm.node_version()]
     report.versions += [node.version_of(package) for package in NODE_PACKAGES]
 
     def draw(path: Path) -> None:

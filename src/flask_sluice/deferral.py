@@ -41,7 +41,7 @@ from .state import state_of
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["adopt", "defer", "working"]
+__all__ = ["adopt", "defer", "report", "working"]
 
 log = logging.getLogger("flask_sluice")
 
@@ -148,7 +148,7 @@ class _Job:
         self._exchange = environ.get(EXCHANGE)
         self._errand = Errand()
         self.deferred: Deferred[Any] = Deferred(
-            name, functools.partial(_report, app, self._errand)
+            name, functools.partial(report, app, "slot")
         )
         if parent is not None:
             parent.on_leave(self.deferred.drop)
@@ -250,11 +250,9 @@ class _Job:
     # here, and closed where callbacks run.
 
     def _start_task(self) -> None:
-        from .serve.tasks import background_loop
+        from .serve.tasks import loop_of
 
-        self._loop: asyncio.AbstractEventLoop = (
-            background_loop() if self._exchange is None else self._exchange.loop
-        )
+        self._loop: asyncio.AbstractEventLoop = loop_of(self._exchange)
         self._task: asyncio.Task[Any] | None = None
         native.crew()
         opened = self._open()
@@ -330,10 +328,14 @@ def _is_async(call: Any) -> bool:
     return inspect.iscoroutinefunction(call)
 
 
-def _report(app: Flask, errand: Errand, failure: Failure) -> None:
+def report(app: Flask, what: str, failure: Failure) -> None:
+    """Tell the app's log and its error collectors of a failure.
+
+    :param what: what of the page failed, for people.
+    """
     error = failure.exception
     if isinstance(error, DeferredDroppedError):
         return  # nobody is there to see it
     path = flask_request.path if has_request_context() else "no request"
-    app.logger.error("A slot of %s failed (%s)", path, failure.id, exc_info=error)
+    app.logger.error("A %s of %s failed (%s)", what, path, failure.id, exc_info=error)
     got_request_exception.send(app, _async_wrapper=app.ensure_sync, exception=error)

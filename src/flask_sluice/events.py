@@ -14,14 +14,12 @@ from collections.abc import AsyncIterable, Callable, Iterable
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from flask import current_app, has_request_context
 from flask import request as flask_request
 
 from .arguments import close_unused, refuse_whole
 from .errors import (
     ArgumentError,
     BodyTypeError,
-    OutsideRequestError,
     TooManyStreamsError,
 )
 from .formats.sse import Event
@@ -30,7 +28,7 @@ from .pubsub.place import Conflate
 from .pubsub.subscription import Filter, Subscription, check, jittered
 from .response import StreamedResponse
 from .serve.drive import EXCHANGE
-from .state import State, state_of
+from .state import State, requested_state
 from .typing import Feed
 from .wire.headers import LIVE
 
@@ -81,9 +79,7 @@ def stream_events(
     :raises TooManyStreamsError: a limit is reached, and the client doesn't say that it
         accepts `text/event-stream`; one that does is asked to come back.
     """
-    if not has_request_context():
-        raise OutsideRequestError("stream_events()")
-    state = state_of(current_app._get_current_object())  # type: ignore[attr-defined]
+    state = requested_state("stream_events()")
     check(heartbeat, retry, conflate)
     channels = _channels(sources)
     if not channels and (conflate is not None or filter is not None):
@@ -134,7 +130,7 @@ def _own(
     source: Own | Callable[[], Own], retry: int | None, heartbeat: float | None
 ) -> Tokens | AsyncTokens:
     # Not at the top: it needs asyncio, which is slow to import.
-    from .serve.tasks import background_loop
+    from .serve.tasks import loop_of
     from .tokens import AsyncTokens, Tokens
 
     refuse_whole(source)
@@ -147,8 +143,7 @@ def _own(
         first += b"retry: %d\n" % jittered(retry)
     first += b"\n"
     if isinstance(made, AsyncIterable):
-        exchange = flask_request.environ.get(EXCHANGE)
-        loop = background_loop() if exchange is None else exchange.loop
+        loop = loop_of(flask_request.environ.get(EXCHANGE))
         return AsyncTokens(made, copy_context(), loop, first, heartbeat)
     if isinstance(made, Iterable):
         return Tokens(made, copy_context(), first, heartbeat)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from flask import Flask, current_app, has_app_context, has_request_context
+from flask import Flask, current_app, has_app_context
 from flask import request as flask_request
 
 from .contexts import Visit, serve, visit_of
@@ -23,7 +23,7 @@ from .hints.links import offer
 from .pubsub.channel import Channel
 from .pubsub.hub import Hub
 from .serve.stream import Stream
-from .state import KEY, State, state_of
+from .state import KEY, State, requested_state, state_of
 from .tags import install
 
 __all__ = ["Limits", "Sluice"]
@@ -157,9 +157,7 @@ class Sluice:
         visit.departure.on_leave(callback)
 
     def _visit(self, what: str) -> Visit:
-        if not has_request_context():
-            raise OutsideRequestError(what)
-        state = state_of(current_app._get_current_object())  # type: ignore[attr-defined]
+        state = requested_state(what)
         environ = flask_request.environ
         return visit_of(environ) or Visit(environ, None, state.settings.half_close)
 

@@ -16,7 +16,6 @@ from flask import (
     Request,
     before_render_template,
     current_app,
-    has_request_context,
     template_rendered,
 )
 from flask import request as flask_request
@@ -24,11 +23,11 @@ from flask.globals import app_ctx
 from jinja2 import Template
 
 from .clients import VARY, fills_slots, is_crawler
-from .errors import ArgumentError, OutsideRequestError
+from .errors import ArgumentError
 from .formats.runtime import runtime
 from .pages.page import Page
 from .response import StreamedResponse
-from .state import State, state_of
+from .state import State, requested_state
 
 __all__ = ["stream_page"]
 
@@ -62,10 +61,8 @@ def stream_page(
     :raises SlotError: an `{% await %}` stands where a browser sees no element.
     :raises TooManyStreamsError: a limit is reached (a 503 with `Retry-After`).
     """
-    if not has_request_context():
-        raise OutsideRequestError("stream_page()")
+    state = requested_state("stream_page()")
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    state = state_of(app)
     if order not in (None, "ready", "document"):
         raise ArgumentError(
             f'order is {order!r}, but expects "ready", "document" or None. A variable'

@@ -100,16 +100,15 @@ def opened(receipt: str | None, filename: str | None) -> tuple[str, Any]:
     :raises ReceiptError: it isn't one of `new_receipt`'s, or is another client's.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    client = _client()
     if receipt is None:
         receipt = new_receipt()
-    path = _path(app, receipt)
-    client = _client()
-    if not _is_ours(receipt) or not _may_write(path, client):
+    elif not (_is_ours(receipt) and _may_write(_path(app, receipt), client)):
         raise ReceiptError(
             "receipt isn't an id that new_receipt() has made, or another client's."
         )
     known = {"id": receipt, "filename": filename, "client": client}
-    return receipt, partial(_write, path, known)
+    return receipt, partial(_write, _path(app, receipt), known)
 
 
 def _is_ours(receipt: str) -> bool:

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, current_app, has_request_context
+from flask import Flask, Response, current_app
 from flask import request as flask_request
 from flask import session as flask_session
 
@@ -35,7 +35,6 @@ from .contexts import Visit, visit_of
 from .errors import (
     BodyTypeError,
     CommittedError,
-    OutsideRequestError,
     TooManyStreamsError,
 )
 from .reporting import report
@@ -46,7 +45,7 @@ from .serve.staged import Staged
 from .serve.stream import Stream
 from .serve.transfer import Pulled, Transfer
 from .signals import stream_finished, stream_started
-from .state import State, state_of
+from .state import State, requested_state
 from .typing import Body, Item, is_feed, is_staged
 from .wire.compress import compressible, negotiate
 from .wire.headers import LIVE, STANDING, attachment
@@ -98,9 +97,7 @@ def stream(
     :raises ArgumentError: another argument can't be used.
     :raises TooManyStreamsError: a limit is reached (a 503 with `Retry-After`).
     """
-    if not has_request_context():
-        raise OutsideRequestError("stream()")
-    state = state_of(current_app._get_current_object())  # type: ignore[attr-defined]
+    state = requested_state("stream()")
     refuse_whole(body)
     for name, seconds in (("max_delay", max_delay), ("deadline", deadline)):
         check_seconds(name, seconds)
@@ -222,10 +219,9 @@ class StreamedResponse(Response):
             return Fed(self._stream, made)
         if isinstance(made, AsyncIterable):
             # Not at the top: asyncio is slow to import, and most apps don't need it.
-            from .serve.tasks import TaskPump, background_loop
+            from .serve.tasks import TaskPump, loop_of
 
-            exchange = self._visit.environ.get(EXCHANGE)
-            loop = background_loop() if exchange is None else exchange.loop
+            loop = loop_of(self._visit.environ.get(EXCHANGE))
             return Fed(self._stream, TaskPump(made, self._context, loop))
         if not isinstance(made, Iterable):
             raise BodyTypeError(

@@ -11,14 +11,13 @@ from collections.abc import AsyncIterable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from flask import current_app, has_request_context
+from flask import current_app
 from flask import request as flask_request
 
 from .arguments import check_seconds, checked_headers, close_unused, content_type
 from .errors import (
     ArgumentError,
     BodyTypeError,
-    OutsideRequestError,
     UnacceptableFormatError,
     UnknownFormatError,
 )
@@ -33,7 +32,7 @@ from .sources.copy import Copy
 from .sources.cursor import Cursor, is_cursor
 from .sources.query import Query, QueryRows
 from .sources.records import AsyncRecords, Records
-from .state import state_of
+from .state import requested_state
 from .typing import Body
 from .wire.headers import attachment
 
@@ -104,9 +103,7 @@ def stream_rows(
     :raises ArgumentError: another argument can't be used.
     :raises TooManyStreamsError: a limit is reached (a 503 with `Retry-After`).
     """
-    if not has_request_context():
-        raise OutsideRequestError("stream_rows()")
-    state = state_of(current_app._get_current_object())  # type: ignore[attr-defined]
+    state = requested_state("stream_rows()")
     check_seconds("max_delay", max_delay)
     check_seconds("deadline", deadline)
     _check(on_row_error, options, max_rows, max_bytes)

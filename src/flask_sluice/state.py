@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 
-from flask import Flask
+from flask import Flask, current_app, has_request_context
 
 from . import native
 from .config import Settings
-from .errors import NotInitializedError, TooManyStreamsError
+from .errors import NotInitializedError, OutsideRequestError, TooManyStreamsError
 from .serve.stream import Registry, Stream
 
-__all__ = ["State", "state_of"]
+__all__ = ["State", "requested_state", "state_of"]
 
 KEY = "sluice.state"
 RETRY_AFTER = 5  # seconds; told to a client that finds a limit reached
@@ -67,3 +67,15 @@ def state_of(app: Flask) -> State:
         raise NotInitializedError
     assert isinstance(state, State)
     return state
+
+
+def requested_state(what: str) -> State:
+    """Give the part of the app that handles a request now.
+
+    :param what: who asks, for the error.
+    :raises OutsideRequestError: no request is being handled.
+    :raises NotInitializedError: the app has none.
+    """
+    if not has_request_context():
+        raise OutsideRequestError(what)
+    return state_of(current_app._get_current_object())  # type: ignore[attr-defined]

@@ -15,13 +15,14 @@ import contextlib
 import threading
 from collections.abc import AsyncIterable, Callable
 from contextvars import Context
+from typing import Any
 
 from .. import native
 from ..typing import Item
 from ..wire.chunks import LIMIT, is_edge
 from .pump import Pump
 
-__all__ = ["TaskPump", "background_loop"]
+__all__ = ["TaskPump", "background_loop", "loop_of"]
 
 
 class TaskPump(Pump):
@@ -149,8 +150,20 @@ _background: asyncio.AbstractEventLoop | None = None
 _starting = threading.Lock()
 
 
+def loop_of(exchange: Any) -> asyncio.AbstractEventLoop:
+    """Give the event loop for a request's async functions.
+
+    :param exchange: what the environ has under `drive.EXCHANGE`: the server's loop is
+        theirs. None, under WSGI: a loop of this process's own.
+    """
+    if exchange is not None:
+        loop: asyncio.AbstractEventLoop = exchange.loop
+        return loop
+    return background_loop()
+
+
 def background_loop() -> asyncio.AbstractEventLoop:
-    """Give this process's own event loop, for async bodies under WSGI."""
+    """Give this process's own event loop, for async functions under WSGI."""
     global _background
     with _starting:
         if _background is None:

@@ -58,7 +58,8 @@ class Cursor:
                 " stream_rows() a Query(connection, sql), which does that."
             )
         self._names = tuple(str(column[0]) for column in described)
-        self._cancel = canceller(getattr(self._cursor, "connection", None))
+        if self._cancel is None:
+            self._cancel = canceller(getattr(self._cursor, "connection", None))
 
     def take(self, limit: int) -> list[Row]:
         """Give the next rows."""

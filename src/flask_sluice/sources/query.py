@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from .cancel import canceller
@@ -53,7 +53,7 @@ class QueryRows(Cursor):
         """Run the query."""
         query = self._query
         connection = query.connection
-        self._cancel: Callable[[], None] | None = canceller(connection)
+        self._cancel = canceller(connection)
         if is_psycopg(connection):
             # A server's cursor lives in a transaction; inside one this is a savepoint.
             if connection.autocommit:
@@ -67,7 +67,6 @@ class QueryRows(Cursor):
         else:
             self._cursor.execute(query.sql, query.parameters)
         super().open()
-        self._cancel = canceller(connection)
 
     def close(self) -> None:
         """Close the cursor, and the transaction if it was ours."""

@@ -15,12 +15,11 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from flask import Flask, got_request_exception, has_request_context
-from flask import request as flask_request
+from flask import Flask
 from markupsafe import escape
 
 from ... import native
-from ...deferral import defer
+from ...deferral import defer, report
 from ...errors import SlotError
 from ...formats.fragment import scan
 from ...pages.deferred import Deferred, Failure
@@ -42,13 +41,6 @@ def current_page() -> Page:
     return slot.page
 
 
-def _report(app: Flask, failure: Failure) -> None:
-    error = failure.exception
-    path = flask_request.path if has_request_context() else "no request"
-    app.logger.error("A component of %s failed (%s)", path, failure.id, exc_info=error)
-    got_request_exception.send(app, _async_wrapper=app.ensure_sync, exception=error)
-
-
 class Part:
     """One component, and what it will give."""
 
@@ -60,7 +52,7 @@ class Part:
             component.render_function, *component.args, **component.kwargs
         )
         self.deferred: Deferred[Any] = Deferred(
-            self._name, functools.partial(_report, app)
+            self._name, functools.partial(report, app, "component")
         )
 
     def start(self) -> None:
@@ -105,7 +97,7 @@ class Board:
         self._lock = native.lock()
         self._unsettled = 1  # places that may still show others; first the layout
         self._all_shown: Deferred[None] = Deferred(
-            "All components with a place", functools.partial(_report, app)
+            "All components with a place", functools.partial(report, app, "component")
         )
 
     def start(self) -> None:

@@ -90,6 +90,7 @@ NEEDS: dict[str, Need] = {
     "openpyxl": _python("openpyxl"),
     "playwright": _python("playwright"),
     "python-calamine": _python("python-calamine", "python_calamine"),
+    "redis": _python("redis"),
     "uvicorn": _python("uvicorn"),
     "waitress": _python("waitress"),
     "zstandard": _python("zstandard"),

@@ -118,6 +118,26 @@ KEYS: tuple[Key, ...] = (
         " one. None: a folder of the app's own in the system's temporary folder.",
     ),
     Key(
+        "SLUICE_BROKER_URL",
+        "memory://",
+        '"memory://", or a URL of redis://, rediss:// or unix://',
+        lambda value: isinstance(value, str) and "://" in value,
+        "What carries channels between processes and machines. memory://: nothing, a"
+        " channel is one process's. With `?prefix=` keys have a name of their own.",
+    ),
+    Key(
+        "SLUICE_BROKER_WAIT",
+        1.0,
+        "seconds; 0 doesn't wait",
+        lambda value: (
+            isinstance(value, (int, float))
+            and not isinstance(value, bool)
+            and 0 <= value < float("inf")
+        ),
+        "How long `publish()` tries while the broker is away, before it raises"
+        " `BrokerError`.",
+    ),
+    Key(
         "SLUICE_MAX_HINTS",
         32,
         "a count; 0 sends none",
@@ -156,6 +176,8 @@ class Settings:
     csp_nonce: Callable[[], str | None] | None
     in_order: Callable[..., object] | None
     receipts: str | PathLike[str] | None
+    broker_url: str
+    broker_wait: float
     max_hints: int
     early_hints: Literal["explicit"] | None
     hints_once: Any

@@ -22,6 +22,7 @@
     ├── UnknownFormatError (400)             ?format= asks for what there isn't
     ├── UnacceptableFormatError (406)        Accept has none of the formats
     ├── MissingExtraError (ImportError)      a package isn't installed
+    ├── BrokerError (ConnectionError)        the broker is away, or refuses
     ├── CommittedError (RuntimeError)        too late: the first byte is on its way
     ├── TooManyStreamsError (503)            SLUICE_MAX_STREAMS or _PER_CLIENT reached
     └── TransferCut (ConnectionResetError)   tells the server to cut the transfer
@@ -47,6 +48,7 @@ __all__ = [
     "AlreadyInitializedError",
     "ArgumentError",
     "BodyTypeError",
+    "BrokerError",
     "CellError",
     "ClientLeft",
     "CommittedError",
@@ -195,6 +197,22 @@ class CellError(SluiceError, ValueError):
         self.row = row
         self.column = column
         self.why = why
+
+
+class BrokerError(SluiceError, ConnectionError):
+    """The broker at `SLUICE_BROKER_URL` is away, or refuses.
+
+    What was to be published may not have been. Streams that are open aren't harmed.
+
+    :ivar where: the broker's URL, without a password.
+    """
+
+    def __init__(self, where: str, cause: BaseException) -> None:
+        super().__init__(
+            f"The broker {where} can't be used:"
+            f" {str(cause).rstrip('.') or type(cause).__name__}."
+        )
+        self.where = where
 
 
 class CommittedError(SluiceError, RuntimeError):

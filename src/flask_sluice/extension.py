@@ -63,6 +63,8 @@ class Sluice:
         if "sluice" in app.extensions:
             raise AlreadyInitializedError(app.name)
         state = State(app)
+        settings = state.settings
+        self._hub.use(settings.broker_url, settings.broker_wait)
         app.extensions["sluice"] = self
         app.extensions[KEY] = state
         app.wsgi_app = partial(  # type: ignore[method-assign]
@@ -99,7 +101,11 @@ class Sluice:
         )
 
     def channel(
-        self, name: str, history: int | None = None, ttl: float | None = None
+        self,
+        name: str,
+        history: int | None = None,
+        ttl: float | None = None,
+        limit: int | None = None,
     ) -> Channel:
         """Give the channel *name*, made when it is first asked for.
 
@@ -110,9 +116,11 @@ class Sluice:
             None: 1000, or as it was.
         :param ttl: seconds after which an event isn't replayed. None: no limit, or
             as it was.
+        :param limit: readers that it may have at once in one process. None: no limit,
+            or as it was.
         :raises ArgumentError: an argument can't be used.
         """
-        return self._hub.channel(name, history, ttl)
+        return self._hub.channel(name, history, ttl, limit)
 
     def cursor(self, *names: str) -> str:
         """Give the id after which everything in these channels is new, as of now.

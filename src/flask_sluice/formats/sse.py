@@ -10,6 +10,7 @@ there; U+2028 and its kin (`str.splitlines` splits at them, too) pass unchanged.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from ..errors import ArgumentError
 from .jsontext import text as json_text
 from .plain import REFUSALS, refusal
 
-__all__ = ["ID_LIMIT", "Event", "as_event"]
+__all__ = ["ID_LIMIT", "Event", "as_event", "decode"]
 
 ID_LIMIT = 128  # bytes; a longer id makes browsers ask for permission across origins
 
@@ -130,6 +131,30 @@ class Event:
 def as_event(item: object) -> Event:
     """Give *item* itself if it is an event, else one that has it as its data."""
     return item if isinstance(item, Event) else Event(item)
+
+
+def decode(block: bytes, *, is_json: bool = False) -> Event:
+    """Read what `Event.encode` wrote.
+
+    :param block: its bytes.
+    :param is_json: its data was no text, and is to be what JSON keeps of it.
+    """
+    fields: dict[str, list[str]] = {}
+    for line in block.decode().split("\n"):
+        name, _, value = line.partition(":")
+        # One space is the form's, any other the data's.
+        fields.setdefault(name, []).append(value.removeprefix(" "))
+    data: object = "\n".join(fields["data"]) if "data" in fields else None
+    if is_json and data is not None:
+        data = json.loads(str(data))
+    comments = fields.get("", [])[:-2]  # the blank line that ends it is two of these
+    return Event(
+        data,
+        event=fields.get("event", [None])[0],
+        id=fields.get("id", [None])[0],
+        retry=int(fields["retry"][0]) if "retry" in fields else None,
+        comment="\n".join(comments) if comments else None,
+    )
 
 
 def _is_id(text: str) -> bool:

@@ -10,16 +10,20 @@ hasn't looked yet isn't woken again, so a burst costs one wake, and then one wri
 from __future__ import annotations
 
 import atexit
+import json
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import native
 from ..errors import ArgumentError
 from ..formats.sse import Event
 from .place import RESET, compose
 from .ring import Ring
+
+if TYPE_CHECKING:
+    from .mirror import Mirror
 from .subscription import Subscription
 
 __all__ = ["Channel", "drain"]
@@ -39,6 +43,7 @@ class Channel:
 
     :ivar name: as given.
     :ivar limit: as given.
+    :ivar mirror: keeps it in step with a broker; None: it is this process's alone.
     :ivar overtaken: how often a reader was so slow that its place left the history.
     """
 
@@ -50,10 +55,9 @@ class Channel:
         *,
         limit: int | None = None,
     ) -> None:
-        check(name, history, ttl)
-        if limit is not None and not (type(limit) is int and limit > 0):
-            raise ArgumentError(f"limit is {limit!r}, but expects a count, or None.")
+        check(name, history, ttl, limit)
         self.name = name
+        self.mirror: Mirror | None = None
         self.limit = limit
         self.overtaken = 0
         self.ring = Ring(history, ttl)
@@ -75,7 +79,7 @@ class Channel:
     ) -> str:
         """Send an event to everyone who reads, and keep it for those who come back.
 
-        From any thread. It never waits for a reader.
+        From any thread. It never waits for a reader; for a broker it does.
 
         :param data: text, or what is sent as JSON; or a whole `Event`, without an id.
         :param event: its name; None is "message".
@@ -83,19 +87,29 @@ class Channel:
             flight, a share. None: its name is.
         :return: the event's id.
         :raises ArgumentError: it can't be sent, or has an id.
+        :raises BrokerError: the broker is away. Nobody gets it.
         """
         made = _event(data, event)
         body = made.encode()
+        key = (made.event or "") if key is None else key
+        if self.mirror is not None:
+            return self.mirror.publish(made, body, key)
         ring = self.ring
         with ring.lock:
-            seq = ring.append(made, body, (made.event or "") if key is None else key)
-            waiting, self.waiting = self.waiting, set()
+            seq = ring.append(made, body, key)
+            waiting = self.take_waiting()
         for reader in waiting:
             reader.wake()
         return f"{ring.epoch}-{seq}"
 
     def cursor(self) -> str:
-        """Give the id after which everything is new, as of now."""
+        """Give the id after which everything is new, as of now.
+
+        While a broker is away, and this process doesn't know the place, it is one that
+        a `reset` follows.
+        """
+        if self.mirror is not None:
+            self.mirror.attach({})
         with self.ring.lock:
             return compose([(self.ring.epoch, self.ring.head)]).decode()
 
@@ -110,11 +124,34 @@ class Channel:
         return Subscription((self,), last_event_id, **options)
 
     def close(self, client: object) -> int:
-        """End the streams of *client*; see `disconnect`."""
-        return self.disconnect(lambda other: other == client)
+        """End the streams of *client* now: a permission was revoked.
+
+        A browser comes back, and its view can refuse it. With a broker they are ended
+        in every process, also in one that is cut off from it for a while.
+
+        :param client: what `stream_events(client=)` was given. With a broker, something
+            that is JSON: a number, text.
+        :return: how many in this process.
+        :raises ArgumentError: it has to be JSON, and isn't.
+        :raises BrokerError: the broker is away; they are ended in this process only.
+        """
+        count = self.disconnect(lambda other: other == client)
+        if self.mirror is not None:
+            try:
+                self.mirror.close(client)
+            except TypeError as error:
+                raise ArgumentError(
+                    f"With a broker, client has to be JSON: {error}."
+                ) from None
+        return count
+
+    def obey(self, order: bytes) -> None:
+        """Do what another process has said."""
+        client = json.loads(order)["close"]
+        self.disconnect(lambda other: other == client)
 
     def disconnect(self, filter: Callable[[Any], object] | None = None) -> int:  # noqa: A002
-        """End streams now: a permission was revoked.
+        """End streams of this process now.
 
         A browser comes back, and its view can refuse it.
 
@@ -129,16 +166,34 @@ class Channel:
             reader.end()
         return len(chosen)
 
-    def configure(self, history: int | None, ttl: float | None) -> None:
-        """Change what is kept. None leaves it."""
-        check(self.name, HISTORY if history is None else history, ttl)
+    def configure(
+        self, history: int | None, ttl: float | None, limit: int | None
+    ) -> None:
+        """Change what is kept, and how many may read. None leaves it."""
+        check(self.name, HISTORY if history is None else history, ttl, limit)
         self.ring.configure(history, ttl)
+        self.limit = self.limit if limit is None else limit
+
+    def attach(self, places: dict[str, int]) -> bool:
+        """See to it that the ring is up to date.
+
+        :param places: where a client says that it is.
+        :return: False if that isn't known now; `ring.ready` says when it is.
+        """
+        return self.mirror is None or self.mirror.attach(places)
+
+    def take_waiting(self) -> set[Subscription]:
+        """Give whoever waits for news, each once. With the ring's lock held."""
+        waiting, self.waiting = self.waiting, set()
+        return waiting
 
     def renew(self) -> None:
         """Begin anew in a process that was forked off."""
         self.ring.renew()
         self.readers, self.waiting = set(), set()
         self.overtaken = 0
+        if self.mirror is not None:
+            self.mirror.renew()
 
 
 def _event(data: object, event: str | None) -> Event:
@@ -158,8 +213,10 @@ def _event(data: object, event: str | None) -> Event:
     return made
 
 
-def check(name: object, history: object, ttl: object) -> None:
+def check(name: object, history: object, ttl: object, limit: object) -> None:
     """Refuse what can't be used."""
+    if limit is not None and not (type(limit) is int and limit > 0):
+        raise ArgumentError(f"limit is {limit!r}, but expects a count, or None.")
     if not isinstance(name, str) or not name:
         raise ArgumentError(f"A channel's name is text, and not {name!r}.")
     if type(history) is not int or history < 1:

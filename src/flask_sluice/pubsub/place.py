@@ -19,11 +19,22 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from ..formats.sse import Event
 
-__all__ = ["RESET", "Conflate", "Place", "compose", "find", "reset_event"]
+__all__ = [
+    "RESET",
+    "UNPLACED",
+    "Conflate",
+    "Place",
+    "compose",
+    "find",
+    "parse",
+    "reset_event",
+]
 
 Conflate: TypeAlias = Literal["latest", "key"]
 
 RESET = "reset"  # the event's name
+# The id of whoever came while nobody knew where the channel stood. It is no channel's.
+UNPLACED = "0-0"
 LIMIT = 4096  # characters of an id that are looked at; hundreds of channels
 
 _PART = re.compile(r"([0-9A-Za-z]{1,32})-([0-9]{1,18})")

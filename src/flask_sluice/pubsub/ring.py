@@ -17,10 +17,9 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from itertools import islice
-from typing import NamedTuple
 
 from .. import native
-from ..formats.sse import Event
+from ..formats.sse import Event, decode
 
 __all__ = ["Entry", "Ring"]
 
@@ -32,20 +31,44 @@ _EPOCH_LETTERS = string.ascii_letters + string.digits
 _EPOCH_LENGTH = 7  # 41 bits, and nine channels' ids still fit into 128 bytes
 
 
-class Entry(NamedTuple):
+class Entry:
     """One event in its place.
 
-    :ivar block: its bytes, whose first line is its id.
+    :param event: what was published; or, where only its bytes are known, whether its
+        data is JSON.
+
+    :ivar seq: its number.
+    :ivar block: its bytes, whose first line is its id; b"" if nobody is to see it.
     :ivar body: where in them the rest begins.
     :ivar key: what it is the newest of.
+    :ivar at: when it was published.
     """
 
-    seq: int
-    block: bytes
-    body: int
-    event: Event
-    key: str
-    at: float
+    __slots__ = ("_event", "at", "block", "body", "key", "seq")
+
+    def __init__(
+        self,
+        seq: int,
+        block: bytes,
+        body: int,
+        *,
+        event: Event | bool,
+        key: str,
+        at: float,
+    ) -> None:
+        self.seq = seq
+        self.block = block
+        self.body = body
+        self.key = key
+        self.at = at
+        self._event = event
+
+    @property
+    def event(self) -> Event:
+        """The event itself. Read from its bytes only for those who ask: filters."""
+        if isinstance(self._event, bool):
+            self._event = decode(self.block[self.body :], is_json=self._event)
+        return self._event
 
 
 class Ring:
@@ -53,6 +76,8 @@ class Ring:
 
     :ivar epoch: of which life it is.
     :ivar head: the last event's number; 0 before the first.
+    :ivar ready: whether it is known where the channel stands. Always, but for a copy
+        of what a broker holds.
     """
 
     def __init__(
@@ -67,16 +92,17 @@ class Ring:
         self.renew()
 
     def renew(self) -> None:
-        """Begin anew, with nothing and under another epoch."""
+        """Begin anew, with nothing, under another epoch and with a new lock."""
         self.lock = native.lock()
-        self.epoch = "".join(
-            secrets.choice(_EPOCH_LETTERS) for _ in range(_EPOCH_LENGTH)
+        self.ready = True
+        self.begin(
+            "".join(secrets.choice(_EPOCH_LETTERS) for _ in range(_EPOCH_LENGTH)), 0
         )
-        self.head = 0
-        self._entries: deque[Entry] = deque()
-        self._newest: OrderedDict[str, Entry] = OrderedDict()
-        self._forgotten = 0  # the last event that was its key's newest and isn't kept
-        self._joins: dict[int, tuple[int, bytes]] = {}
+
+    @property
+    def history(self) -> int:
+        """How many events are kept."""
+        return self._history
 
     @property
     def tail(self) -> int:
@@ -92,21 +118,45 @@ class Ring:
 
     # All below is called with the lock held.
 
-    def append(self, event: Event, body: bytes, key: str) -> int:
-        """Add *event*, whose bytes are *body*; give its number."""
+    def begin(self, epoch: str, head: int) -> None:
+        """Begin anew under *epoch*, of which nothing up to *head* is here."""
+        self.epoch = epoch
+        self.head = head
+        self._entries: deque[Entry] = deque()
+        self._newest: OrderedDict[str, Entry] = OrderedDict()
+        # The last event that was its key's newest and isn't kept.
+        self._forgotten = head
+        self._joins: dict[int, tuple[int, bytes]] = {}
+
+    def append(
+        self, event: Event | bool, body: bytes, key: str | None, age: float = 0.0
+    ) -> int:
+        """Add the next event.
+
+        :param event: as for `Entry`.
+        :param body: its bytes; b"" for one that only takes a number.
+        :param key: what it is the newest of; None: of nothing.
+        :param age: seconds since it was published.
+        :return: its number.
+        """
         seq = self.head + 1
-        line = b"id: %b-%d\n" % (self.epoch.encode(), seq)
-        entry = Entry(seq, line + body, len(line), event, key, self._clock())
+        line = b"id: %b-%d\n" % (self.epoch.encode(), seq) if body else b""
+        at = self._clock() - age
+        entry = Entry(seq, line + body, len(line), event=event, key=key or "", at=at)
         self._entries.append(entry)
+        self.head = seq
+        self._joins.clear()
+        if key is not None:
+            self._keep_newest(key, entry)
+        self._trim()
+        return seq
+
+    def _keep_newest(self, key: str, entry: Entry) -> None:
         newest = self._newest
         newest[key] = entry
         newest.move_to_end(key)
         if len(newest) > self._history:
             self._forgotten = newest.popitem(last=False)[1].seq
-        self.head = seq
-        self._joins.clear()
-        self._trim()
-        return seq
 
     def _trim(self) -> None:
         entries = self._entries
@@ -175,4 +225,5 @@ class Ring:
     def newest_first(self, cursor: int, limit: int | None) -> list[Entry]:
         """Give what came after *cursor* and is kept, backwards, at most *limit*."""
         count = min(self.head - cursor, len(self._entries))
-        return list(islice(reversed(self._entries), min(count, limit or count)))
+        after = islice(reversed(self._entries), count)
+        return list(islice((entry for entry in after if entry.block), limit))

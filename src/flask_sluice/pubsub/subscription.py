@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ArgumentError, TooManyStreamsError
 from ..formats.sse import Event
-from .place import Conflate, compose, find, reset_event
+from .place import UNPLACED, Conflate, compose, find, parse, reset_event
 from .pulse import pulse
 from .ring import Entry, Ring
 
@@ -57,6 +57,7 @@ class Subscription:
     """
 
     __slots__ = (
+        "_asked",
         "_channels",
         "_conflate",
         "_cursors",
@@ -98,6 +99,7 @@ class Subscription:
         self._over = False
         self._end: bytes | None = None  # the last words, once it is to end
         self._first = b""
+        self._asked: str | None = None  # where it is to begin, while that isn't known
         self._cursors: list[int] = []
         try:
             self._join(last_event_id, retry)
@@ -117,17 +119,32 @@ class Subscription:
                         channel.limit, per_client=False, retry_after=RETRY_AFTER
                     )
                 channel.readers.add(self)
-        places = find(
-            last_event_id, [channel.ring for channel in self._channels], self._conflate
-        )
-        self._cursors = [place.cursor for place in places]
-        # The id is told at once, so that a client that is cut off before the first
-        # event comes back to this very place.
-        first = b": hello\nid: %b\n" % self._id()
+        first = b": hello\n"
         if retry is not None:
             first += b"retry: %d\n" % jittered(retry)
+        known = parse(last_event_id) or {} if last_event_id else {}
+        # Every one of them is to begin to be heard, whatever the others say.
+        ready = [channel.attach(known) for channel in self._channels]
+        if all(ready):
+            self._first = first + self._settle(last_event_id)
+        else:
+            self._asked = last_event_id or UNPLACED
+            self._first = first + b"\n"
+
+    def _settle(self, last_event_id: str | None) -> bytes:
+        """Find the place, and say it.
+
+        At once, so that a client that is cut off before the first event comes back to
+        this very place.
+        """
+        rings = [channel.ring for channel in self._channels]
+        places = find(last_event_id, rings, self._conflate)
+        self._cursors = [place.cursor for place in places]
         names = [channel.name for channel in self._channels]
-        self._first = first + b"\n" + reset_event(names, places)
+        return b"id: %b\n\n%b" % (self._id(), reset_event(names, places))
+
+    def _is_ready(self) -> bool:
+        return all(channel.ring.ready for channel in self._channels)
 
     # As a feed.
 
@@ -154,6 +171,11 @@ class Subscription:
     def notify(self, wake: Callable[[], None]) -> None:
         """Have *wake* called when there is something to take."""
         self._wake = wake
+        if self._asked is not None:
+            # Whoever finds out where the channels stand wakes all readers.
+            if self._over or self._due or self._first or self._is_ready():
+                wake()
+            return
         has_news = False
         for channel, cursor in zip(self._channels, self._cursors, strict=True):
             with channel.ring.lock:
@@ -182,6 +204,14 @@ class Subscription:
         if wake is not None:
             wake()
 
+    def lose(self) -> None:
+        """End, because what it reads has begun anew. With a ring's lock held.
+
+        It comes back, spread out with all others, and is told.
+        """
+        if self._asked is None:
+            self._end = b""
+
     def end(self) -> None:
         """End now, whatever is still to be said: it may not be heard any more."""
         self._over = True
@@ -207,7 +237,7 @@ class Subscription:
     # What it reads.
 
     def _beat(self) -> bytes:
-        if not self._moved:
+        if not self._moved or self._asked is not None:
             return b":\n\n"
         # No event, and yet the browser remembers the id: what was filtered out
         # isn't looked at again when it comes back.
@@ -215,14 +245,17 @@ class Subscription:
         return b":\nid: %b\n\n" % self._id()
 
     def _read(self) -> bytes:
-        if self._end == b"":
-            return b""
+        if self._asked is not None:
+            if not self._is_ready():
+                return b""
+            asked, self._asked = self._asked, None
+            return self._settle(asked)
         if len(self._channels) > 1 or self._filter or self._conflate:
             return b"".join([self._pick(n) for n in range(len(self._channels))])
         ring = self._channels[0].ring
         with ring.lock:
             cursor = self._cursors[0]
-            if cursor == ring.head:
+            if cursor == ring.head or self._end == b"":
                 return b""
             if ring.has(cursor):
                 self._cursors[0], data = ring.read(cursor)
@@ -234,7 +267,7 @@ class Subscription:
         ring = self._channels[index].ring
         with ring.lock:
             cursor, head = self._cursors[index], ring.head
-            if cursor == head:
+            if cursor == head or self._end == b"":
                 return b""
             entries = self._entries(ring, cursor)
         if entries is None:
@@ -242,7 +275,7 @@ class Subscription:
             return b""
         if self._conflate is None:
             head = entries[-1].seq
-        wanted = self._filtered(entries)
+        wanted = self._filtered([entry for entry in entries if entry.block])
         blocks = [self._block(index, entry) for entry in wanted]
         self._cursors[index] = head
         is_told = bool(wanted) and wanted[-1].seq == head

@@ -35,6 +35,7 @@ __all__ = [
     "Greenlets",
     "RawSocket",
     "after_fork",
+    "breathe",
     "crew",
     "epoll",
     "hire",
@@ -89,6 +90,11 @@ def pending_events(fd: int, events: int) -> int:
     poller = _original("select", "poll")()
     poller.register(fd, events)
     return sum(found for _, found in poller.poll(0))
+
+
+def breathe(seconds: float) -> None:
+    """Let the system's other threads run, for a moment."""
+    _original("time", "sleep")(seconds)
 
 
 def start_thread(target: Callable[[], None]) -> None:

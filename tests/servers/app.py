@@ -16,6 +16,7 @@ import os
 from typing import Any
 
 from bodies import bodies
+from channels import channels
 from door import command, note, serve
 from flask import Flask, g, got_request_exception, jsonify, request
 from leavers import leavers
@@ -30,6 +31,7 @@ app = Flask("conformance")
 app.secret_key = "only for tests"
 app.config.update(json.loads(os.environ.get("SLUICE_TEST_CONFIG", "{}")))
 app.register_blueprint(bodies)
+app.register_blueprint(channels)
 app.register_blueprint(exports)
 app.register_blueprint(leavers)
 app.register_blueprint(slots)

@@ -9,7 +9,6 @@ hasn't looked yet isn't woken again, so a burst costs one wake, and then one wri
 
 from __future__ import annotations
 
-import atexit
 import json
 import time
 import weakref
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from .. import native
 from ..errors import ArgumentError
 from ..formats.sse import Event
+from ..stopping import before_stop
 from .place import RESET, compose
 from .ring import Ring
 
@@ -29,6 +29,7 @@ from .subscription import Subscription
 __all__ = ["Channel", "drain"]
 
 HISTORY = 1000
+BREATH = 0.001  # seconds
 
 
 class Channel:
@@ -64,6 +65,7 @@ class Channel:
         # Both under the ring's lock.
         self.readers: set[Subscription] = set()
         self.waiting: set[Subscription] = set()
+        self._ahead = 0  # events since anybody waited for one
         _channels.add(self)
 
     def __repr__(self) -> str:
@@ -79,7 +81,8 @@ class Channel:
     ) -> str:
         """Send an event to everyone who reads, and keep it for those who come back.
 
-        From any thread. It never waits for a reader; for a broker it does.
+        From any thread. It never waits for a reader, but lets them run in a burst that
+        is as long as the history; for a broker it waits.
 
         :param data: text, or what is sent as JSON; or a whole `Event`, without an id.
         :param event: its name; None is "message".
@@ -98,8 +101,15 @@ class Channel:
         with ring.lock:
             seq = ring.append(made, body, key)
             waiting = self.take_waiting()
+            self._ahead = 0 if waiting else self._ahead + 1
+            ahead = self._ahead if self.readers else 0
         for reader in waiting:
             reader.wake()
+        # In a burst readers are woken by its first event, and may not come to run
+        # before Python gives them a turn, which is after 5 ms or a thousand events.
+        # One that doesn't read for this long is slow by itself, and isn't waited for.
+        if ahead and not ahead % (ring.history // 4 or 1) and ahead <= ring.history:
+            native.breathe(BREATH)
         return f"{ring.epoch}-{seq}"
 
     def cursor(self) -> str:
@@ -235,8 +245,9 @@ _channels: weakref.WeakSet[Channel] = weakref.WeakSet()
 def drain(patience: float = 1.0) -> int:
     """Ask every reader in this process to come back, spread over ten seconds, and end.
 
-    It runs by itself when the process exits. Servers that wait for their streams
-    before they exit need it earlier: call it when they are told to stop.
+    It runs by itself: when the process exits, and under `ASGIApp` when its server is
+    told to stop, since such a server waits for its streams before it exits. Where
+    another does, call it when it is told.
 
     :param patience: seconds that it waits at most for the last words to be sent.
     :return: how many were asked.
@@ -261,4 +272,4 @@ def _renew_all() -> None:
 
 
 native.after_fork(_renew_all)
-atexit.register(drain)
+before_stop(drain)

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flask import Flask, got_request_exception
 
+from . import native
 from .serve.drive import warn_once
 from .serve.stream import Stream
 from .signals import stream_finished
+from .state import State
 
-__all__ = ["report"]
+__all__ = ["report", "report_apart"]
 
 log = logging.getLogger("flask_sluice")
 
@@ -61,3 +64,27 @@ def report(
             first_byte_seconds=record.first_byte_seconds,
             exception=error,
         )
+
+
+def report_apart(
+    app: Flask, state: State, on_close: list[Callable[[], Any]]
+) -> Callable[[Stream], None]:
+    """Give what reports a stream that has left its request.
+
+    One for all of an app, where there is nothing of the stream's own: ten thousand
+    would take two megabytes.
+    """
+    if on_close:
+        return partial(_finish_apart, app, state, on_close)
+    if state.report is None:
+        state.report = partial(_finish_apart, app, state, on_close)
+    return state.report
+
+
+def _finish_apart(
+    app: Flask, state: State, on_close: list[Callable[[], Any]], record: Stream
+) -> None:
+    state.registry.discard(record)
+    # On a loop's thread, so only if anybody is to hear of it.
+    if record.exception is not None or stream_finished.receivers or on_close:
+        native.post(partial(report, app, record, on_close, None))

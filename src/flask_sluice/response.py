@@ -13,8 +13,7 @@ to "park" or "asgi", or keeps the request's contexts and is pulled.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -37,14 +36,14 @@ from .errors import (
     CommittedError,
     TooManyStreamsError,
 )
-from .reporting import report
+from .reporting import report, report_apart
 from .serve.drive import EXCHANGE, call_later, drive, hides_a_cut
 from .serve.fed import Fed
 from .serve.pump import Pump, ThreadPump
 from .serve.staged import Staged
 from .serve.stream import Stream
 from .serve.transfer import Pulled, Transfer
-from .signals import stream_finished, stream_started
+from .signals import stream_started
 from .state import State, requested_state
 from .typing import Body, Item, is_feed, is_staged
 from .wire.compress import compressible, negotiate
@@ -322,9 +321,7 @@ class StreamedResponse(Response):
         self._visit.unwatch()
         # From here on the stream is all that is left: ten thousand of them must not
         # keep as many requests.
-        self._stream.on_finish(
-            functools.partial(_finished_apart, self._app, self._state, self._on_close)
-        )
+        self._stream.on_finish(report_apart(self._app, self._state, self._on_close))
 
     def _finished(self, record: Stream) -> None:
         self._state.registry.discard(record)
@@ -382,15 +379,3 @@ class StreamedResponse(Response):
     def _refuse_if_sent(self) -> None:
         if self._sent:
             raise CommittedError("The status")
-
-
-def _finished_apart(
-    app: Flask,
-    state: State,
-    on_close: list[Callable[[], Any]],
-    record: Stream,
-) -> None:
-    state.registry.discard(record)
-    # On a loop's thread, so only if anybody is to hear of it.
-    if record.exception is not None or stream_finished.receivers or on_close:
-        native.post(functools.partial(report, app, record, on_close, None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from flask import Flask, current_app, has_request_context
 
@@ -22,11 +23,13 @@ class State:
 
     :ivar settings: the config's values, checked.
     :ivar registry: the streams that are open in this process.
+    :ivar report: tells how a stream ended that had left its request.
     """
 
     def __init__(self, app: Flask) -> None:
         self.settings = Settings.of(app.config)
         self.registry = Registry()
+        self.report: Callable[[Stream], None] | None = None
         self._crew: native.Crew | native.Greenlets | None = None
         self._pid = 0
 

@@ -160,7 +160,7 @@ def test_a_whole_stream_forgets_its_callbacks() -> None:
     stream.departure.on_leave(lambda: None)
     stream.finish("complete")
     assert not stream.departure.gone
-    assert stream.departure._callbacks == []
+    assert stream.departure._callbacks == ()
 
 
 def test_limits_hold_under_threads() -> None:

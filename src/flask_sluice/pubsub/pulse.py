@@ -45,13 +45,14 @@ class Pulse:
         self._clock = clock
         self._threaded = threaded
         self._lock = native.lock()
-        self._places: dict[int, set[Silent]] = {}
+        # The number stands in the value, too, for all to share the one object.
+        self._places: dict[int, tuple[int, set[Silent]]] = {}
         self._running = False
         self.now = clock()
 
     def __len__(self) -> int:
         """How many wait to be asked."""
-        return sum(map(len, self._places.values()))
+        return sum(len(waiting) for _, waiting in self._places.values())
 
     def enter(self, silent: Silent, due: float) -> None:
         """Have *silent* asked at *due*. Call it where the app's own code runs."""
@@ -71,18 +72,17 @@ class Pulse:
         """Don't ask *silent* any more."""
         with self._lock:
             place, silent.place = silent.place, 0
-            waiting = self._places.get(place)
-            if waiting is not None:
-                waiting.discard(silent)
-                if not waiting:
-                    del self._places[place]
+            _, waiting = self._places.get(place, (0, set()))
+            waiting.discard(silent)
+            if not waiting:
+                self._places.pop(place, None)
 
     def look(self) -> None:
         """Ask everyone whose time has come."""
         now = self.now = self._clock()
         with self._lock:
             due = [place for place in self._places if place * STEP <= now]
-            asked = [silent for place in due for silent in self._places.pop(place)]
+            asked = [silent for place in due for silent in self._places.pop(place)[1]]
             for silent in asked:
                 silent.place = -1  # being asked; 0 if it leaves meanwhile
         for silent in asked:
@@ -92,8 +92,9 @@ class Pulse:
                     self._put(silent, again)
 
     def _put(self, silent: Silent, due: float) -> None:
-        silent.place = place = math.ceil(due / STEP)
-        self._places.setdefault(place, set()).add(silent)
+        place = math.ceil(due / STEP)
+        silent.place, waiting = self._places.setdefault(place, (place, set()))
+        waiting.add(silent)
 
     def _run(self) -> None:
         while True:

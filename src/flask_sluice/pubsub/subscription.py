@@ -60,6 +60,7 @@ class Subscription:
         "_asked",
         "_channels",
         "_conflate",
+        "_cursor",
         "_cursors",
         "_due",
         "_end",
@@ -100,7 +101,8 @@ class Subscription:
         self._end: bytes | None = None  # the last words, once it is to end
         self._first = b""
         self._asked: str | None = None  # where it is to begin, while that isn't known
-        self._cursors: list[int] = []
+        self._cursor = 0  # in the one channel that most read
+        self._cursors: list[int] | None = None  # in several
         try:
             self._join(last_event_id, retry)
         except BaseException:
@@ -139,7 +141,9 @@ class Subscription:
         """
         rings = [channel.ring for channel in self._channels]
         places = find(last_event_id, rings, self._conflate)
-        self._cursors = [place.cursor for place in places]
+        self._cursor = places[0].cursor
+        if len(places) > 1:
+            self._cursors = [place.cursor for place in places]
         names = [channel.name for channel in self._channels]
         return b"id: %b\n\n%b" % (self._id(), reset_event(names, places))
 
@@ -177,7 +181,8 @@ class Subscription:
                 wake()
             return
         has_news = False
-        for channel, cursor in zip(self._channels, self._cursors, strict=True):
+        for index, channel in enumerate(self._channels):
+            cursor = self._at(index)
             with channel.ring.lock:
                 if channel.ring.head == cursor:
                     channel.waiting.add(self)
@@ -254,11 +259,11 @@ class Subscription:
             return b"".join([self._pick(n) for n in range(len(self._channels))])
         ring = self._channels[0].ring
         with ring.lock:
-            cursor = self._cursors[0]
+            cursor = self._cursor
             if cursor == ring.head or self._end == b"":
                 return b""
             if ring.has(cursor):
-                self._cursors[0], data = ring.read(cursor)
+                self._cursor, data = ring.read(cursor)
                 return data
         self._overtaken(0)
         return b""
@@ -266,7 +271,7 @@ class Subscription:
     def _pick(self, index: int) -> bytes:
         ring = self._channels[index].ring
         with ring.lock:
-            cursor, head = self._cursors[index], ring.head
+            cursor, head = self._at(index), ring.head
             if cursor == head or self._end == b"":
                 return b""
             entries = self._entries(ring, cursor)
@@ -277,7 +282,7 @@ class Subscription:
             head = entries[-1].seq
         wanted = self._filtered([entry for entry in entries if entry.block])
         blocks = [self._block(index, entry) for entry in wanted]
-        self._cursors[index] = head
+        self._move(index, head)
         is_told = bool(wanted) and wanted[-1].seq == head
         self._moved = not is_told and (self._moved or bool(entries))
         return b"".join(blocks)
@@ -302,7 +307,7 @@ class Subscription:
         if len(self._channels) == 1:
             return entry.block
         # Every event has the whole place: the connection may end after any of them.
-        self._cursors[index] = entry.seq
+        self._move(index, entry.seq)
         return b"id: %b\n%b" % (self._id(), entry.block[entry.body :])
 
     def _overtaken(self, index: int) -> None:
@@ -313,10 +318,21 @@ class Subscription:
     def _id(self) -> bytes:
         return compose(
             [
-                (channel.ring.epoch, cursor)
-                for channel, cursor in zip(self._channels, self._cursors, strict=True)
+                (channel.ring.epoch, self._at(index))
+                for index, channel in enumerate(self._channels)
             ]
         )
+
+    # Where it stands. Ten thousand lists of one number would take a megabyte.
+
+    def _at(self, index: int) -> int:
+        return self._cursor if self._cursors is None else self._cursors[index]
+
+    def _move(self, index: int, cursor: int) -> None:
+        if self._cursors is None:
+            self._cursor = cursor
+        else:
+            self._cursors[index] = cursor
 
 
 def check(heartbeat: object, retry: object, conflate: object) -> None:

@@ -8,6 +8,7 @@ socket and no bytes; it is small, because ten thousand of them are open at once.
 from __future__ import annotations
 
 import itertools
+import sys
 import time
 from collections.abc import Callable
 from typing import Literal, Protocol, TypeAlias
@@ -20,6 +21,17 @@ Outcome: TypeAlias = Literal["complete", "failed", "left", "expired"]
 
 _ids = itertools.count(1)
 
+# One for all: it is held for a flag only, and ten thousand would take a megabyte.
+_lock = native.lock()
+
+
+def _renew() -> None:
+    global _lock
+    _lock = native.lock()
+
+
+native.after_fork(_renew)
+
 
 class Departure:
     """The news that a client is gone, and who wants to hear it.
@@ -28,33 +40,32 @@ class Departure:
     once, and late subscribers at once.
     """
 
-    __slots__ = ("_callbacks", "_lock", "gone")
+    __slots__ = ("_callbacks", "gone")
 
     def __init__(self) -> None:
         self.gone = False
-        self._callbacks: list[Callable[[], object]] = []
-        self._lock = native.lock()
+        self._callbacks: tuple[Callable[[], object], ...] = ()
 
     def on_leave(self, callback: Callable[[], object]) -> None:
         """Have *callback* run when the client leaves."""
-        with self._lock:
+        with _lock:
             if not self.gone:
-                self._callbacks.append(callback)
+                self._callbacks += (callback,)
                 return
         native.post(callback)
 
     def leave(self) -> None:
         """Say that the client is gone."""
-        with self._lock:
+        with _lock:
             self.gone = True
-            callbacks, self._callbacks = self._callbacks, []
+            callbacks, self._callbacks = self._callbacks, ()
         for callback in callbacks:
             native.post(callback)
 
     def forget(self) -> None:
         """Drop the callbacks: the request is over."""
-        with self._lock:
-            self._callbacks = []
+        with _lock:
+            self._callbacks = ()
 
 
 class Cancellable(Protocol):
@@ -86,7 +97,6 @@ class Stream:
     __slots__ = (
         "_finish",
         "_interrupt",
-        "_lock",
         "_seconds",
         "_started",
         "announced",
@@ -108,8 +118,9 @@ class Stream:
 
     def __init__(self, path: str, client: str, departure: Departure) -> None:
         self.id = next(_ids)
-        self.path = path
-        self.client = client
+        # The same few for all of them, mostly.
+        self.path = sys.intern(path)
+        self.client = sys.intern(client)
         self.driver = "pull"
         self.outcome: Outcome | None = None
         self.verdict: Outcome | None = None
@@ -124,7 +135,6 @@ class Stream:
         self.timer: Cancellable | None = None
         self._started = time.monotonic()
         self._seconds: float | None = None
-        self._lock = native.lock()
         self._interrupt: Callable[[], None] | None = None
         self._finish: Callable[[Stream], None] | None = None
 
@@ -164,7 +174,7 @@ class Stream:
         Either way the app's callbacks run, because a query for nobody, or one that
         takes too long, is to be cancelled.
         """
-        with self._lock:
+        with _lock:
             if self.verdict is not None or self.outcome is not None:
                 return
             self.verdict = verdict
@@ -179,7 +189,7 @@ class Stream:
 
     def finish(self, outcome: Outcome, exception: BaseException | None = None) -> None:
         """End it. The first call counts, later ones do nothing."""
-        with self._lock:
+        with _lock:
             if self.outcome is not None:
                 return
             self.outcome = outcome

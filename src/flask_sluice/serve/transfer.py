@@ -26,7 +26,7 @@ from .. import native
 from ..errors import ClientLeft, StreamExpired, StreamFailed
 from ..typing import Item
 from ..wire.chunks import Coalescer
-from ..wire.pipeline import Pipeline
+from ..wire.pipeline import PLAIN, Pipeline
 from .stream import Outcome, Stream
 
 __all__ = ["Pulled", "Transfer"]
@@ -62,7 +62,7 @@ class Transfer(ABC):
         self.is_gone: Callable[[], bool] | None = None
         self.unwatch: Callable[[], None] = _nothing
         self.on_hand_over: Callable[[], None] = _nothing
-        self.pipeline = Pipeline()
+        self.pipeline: Pipeline = PLAIN
         self._first: bytes | None = None
         self._finishing = False
         self._closing = False

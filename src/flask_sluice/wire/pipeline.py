@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .compress import Compressor, compressor
 
-__all__ = ["Pipeline"]
+__all__ = ["PLAIN", "Pipeline"]
 
 
 class Pipeline:
@@ -31,3 +31,6 @@ class Pipeline:
     def finish(self) -> bytes:
         """Give the end of a whole body. Never called for one that failed."""
         return b"" if self._compressor is None else self._compressor.finish()
+
+
+PLAIN = Pipeline()  # it remembers nothing, so one serves all

@@ -33,6 +33,7 @@ def test_the_defaults_will_do() -> None:
         ("SLUICE_HALF_CLOSE", "stay"),
         ("SLUICE_HALF_CLOSE", "leave"),
         ("SLUICE_EARLY_HINTS", "explicit"),
+        ("SLUICE_EARLY_HINTS", "learned"),
         ("SLUICE_EARLY_HINTS", None),
     ],
 )

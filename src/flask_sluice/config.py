@@ -147,11 +147,12 @@ KEYS: tuple[Key, ...] = (
     Key(
         "SLUICE_EARLY_HINTS",
         None,
-        '"explicit", or None',
-        lambda value: value in (None, "explicit"),
+        '"explicit", "learned" or None',
+        lambda value: value in (None, "explicit", "learned"),
         "Whether 103 responses are sent ahead of pages. Some proxies break on them:"
         ' ask with `flask sluice check-hints` first. "explicit": what `early_hints()`'
-        " is told. None: nothing is sent ahead.",
+        ' is told. "learned": that, and what the pages of an endpoint were seen to'
+        " use, before its view runs. None: nothing is sent ahead.",
     ),
     Key(
         "SLUICE_HINTS_ONCE",
@@ -179,7 +180,7 @@ class Settings:
     broker_url: str
     broker_wait: float
     max_hints: int
-    early_hints: Literal["explicit"] | None
+    early_hints: Literal["explicit", "learned"] | None
     hints_once: Any
 
     @classmethod

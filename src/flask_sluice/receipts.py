@@ -19,7 +19,6 @@ import json
 import os
 import re
 import secrets
-import tempfile
 import time
 from functools import partial
 from pathlib import Path
@@ -30,6 +29,7 @@ from flask import request as flask_request
 
 from .errors import ArgumentError, ReceiptError
 from .exports.tally import Tally
+from .folder import has_made, own_folder
 from .state import state_of
 
 __all__ = ["HEADER", "blueprint", "new_receipt", "receipt_url"]
@@ -140,15 +140,14 @@ def _folder(app: Flask) -> Path:
     given = state_of(app).settings.receipts
     if given is not None:
         folder = Path(given)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     else:
-        user = os.getuid() if hasattr(os, "getuid") else 0
-        name = hashlib.sha256(f"{app.import_name} {app.instance_path}".encode())
-        folder = Path(tempfile.gettempdir(), f"sluice-{user}-{name.hexdigest()[:12]}")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if given is None and hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
-        raise ArgumentError(
-            f"The receipts' folder {folder} is somebody else's: set SLUICE_RECEIPTS."
-        )
+        folder = own_folder(app.import_name, app.instance_path)
+        if not has_made(folder):
+            raise ArgumentError(
+                f"The receipts' folder {folder} is somebody else's: set"
+                " SLUICE_RECEIPTS."
+            )
     _sweep(folder)
     return folder
 

@@ -13,6 +13,7 @@ from flask import Flask, current_app
 from flask.cli import AppGroup
 
 from .check import NoCurlError, check
+from .gathering import EXTENSION
 from .interim import token
 
 __all__ = ["offer_commands"]
@@ -59,3 +60,40 @@ def check_hints(url: str, insecure: bool) -> None:
         raise SystemExit(1)
     if "unknown" in outcomes or outcomes == {"unspoken"}:
         raise SystemExit(2)
+
+
+_KINDS = {
+    "known": "visitors with a cookie or a login",
+    "unknown": "visitors without",
+}
+
+
+@sluice.command("hints")
+def list_hints() -> None:
+    """List what the app's pages were seen to use.
+
+    That is what goes ahead of each endpoint's next page when SLUICE_EARLY_HINTS is
+    "learned". All workers tell it a few seconds after they have learned it. Run this
+    as the user that the server runs as.
+    """
+    learner = current_app.extensions[EXTENSION].learner
+    if learner is None:
+        raise click.ClickException(
+            'Nothing is learned: SLUICE_EARLY_HINTS isn\'t "learned".'
+        )
+    try:
+        lessons = learner.known()
+    except Exception as error:  # noqa: BLE001 - whatever keeps it
+        raise click.ClickException(f"What was learned can't be read: {error}") from None
+    if not lessons:
+        click.echo(
+            "Nothing was learned in the last hour: no browser has asked for a page, or"
+            " the server runs as another user, or on another machine."
+        )
+    for (endpoint, kind, root), lesson in lessons:
+        rules = current_app.url_map.iter_rules(endpoint)
+        places = " ".join(sorted(f"{root}{rule.rule}" for rule in rules))
+        click.echo(f"{endpoint}  {places}")
+        click.echo(f"  {_KINDS[kind]}; goes to {lesson.reach}")
+        for link in lesson.shared:
+            click.echo(f"    {link}")

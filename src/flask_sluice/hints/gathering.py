@@ -18,7 +18,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response, current_app, has_request_context
+from flask import Flask, Request, Response, current_app, has_request_context
 from flask import request as flask_request
 
 from ..config import Settings
@@ -26,10 +26,12 @@ from ..errors import NotInitializedError, OutsideRequestError
 from ..formats.link import Link, header, parse
 from .cacheable import warn_unless_kept
 from .connectors import Connector, CookieConnector, SessionConnector
-from .interim import Probe
+from .interim import SENT, Probe, can_send, send
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
+
+    from .learning import Learner
 
 __all__ = ["Gatherer", "Hint", "gatherer", "install"]
 
@@ -66,6 +68,7 @@ class Gatherer:
 
     :ivar once: the app's own connector, or None.
     :ivar goes_ahead: `SLUICE_EARLY_HINTS` lets hints go ahead of the response.
+    :ivar learner: learns from pages what goes ahead of the next ones, or None.
     """
 
     def __init__(self, app: Flask, settings: Settings) -> None:
@@ -80,6 +83,12 @@ class Gatherer:
         # One app may call another with the same environ.
         self._key = f"flask_sluice.hints.{id(self):x}"
         self._ahead_key = f"{self._key}.ahead"
+        self._learned_key = f"{self._key}.learned"
+        self.learner: Learner | None = None
+        if settings.early_hints == "learned":
+            from .learning import Learner
+
+            self.learner = Learner(app, settings.max_hints)
 
     def add(self, hint: Hint) -> None:
         """Have *hint* in the response's header, if it isn't too late for that."""
@@ -98,12 +107,34 @@ class Gatherer:
                 warn_unless_kept(self._app, hint.link.target)
 
     def begin(self) -> None:
-        """Forget that it was too late: the environ may be that of an earlier call."""
-        environ = flask_request.environ
+        """Send what was learned, before anything else of the app's runs.
+
+        Also forget that it was too late: the environ may be that of an earlier call.
+        """
+        # The proxy costs as much as what is asked of it, at each request.
+        request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
+        environ = request.environ
         if environ.get(self._key) in (LATE, TOLD):
             del environ[self._key]
             environ.pop(self._ahead_key, None)
-        self._probe.begin(flask_request)
+        self._probe.begin(request)
+        if self.learner is not None:
+            links = self.learner.begin(request)
+            if links and can_send(environ):
+                try:
+                    self._send_learned(environ, links)
+                except Exception as error:  # noqa: BLE001 - a connector's, say
+                    self.learner.tell(error)
+
+    def _send_learned(self, environ: WSGIEnvironment, links: tuple[Link, ...]) -> None:
+        chosen: list[Hint] = []
+        if self.once is not None:
+            hints = [Hint(link, link.key, link.target, self.once) for link in links]
+            chosen = self._wanted(hints)[0]
+            links = tuple(hint.link for hint in chosen)
+        if links and send(environ, links) == SENT:
+            environ[self._learned_key] = chosen
+            environ[self._ahead_key] = {link.key for link in links}
 
     def ahead(self) -> list[Link]:
         """Give those that may go ahead of the response now, each of them once.
@@ -122,22 +153,32 @@ class Gatherer:
 
     def send(self, response: Response) -> Response:
         """Put what was gathered into the headers of *response*."""
-        environ: WSGIEnvironment = flask_request.environ
+        request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
+        environ = request.environ
         hints: dict[Hashable, Hint] | str | None = environ.get(self._key)
         environ[self._key] = LATE
-        self._probe.end(flask_request, response)
-        if not hints or isinstance(hints, str):
+        self._probe.end(request, response)
+        early: list[Hint] = environ.pop(self._learned_key, [])
+        # At once: a deferred function may be adding one on its thread.
+        gathered = list(hints.values()) if isinstance(hints, dict) else []
+        if self.learner is not None:
+            links = [hint.link for hint in gathered]
+            self.learner.end(request, response, links)
+        if not (gathered or early):
             return response
         there = response.headers.getlist("Link")
         known = {link.key for value in there for link in parse(value)}
-        # At once: a deferred function may be adding one on its thread.
-        found = [hint for hint in list(hints.values()) if hint.link.key not in known]
-        wanted, pushed = self._wanted(found)
+        found = [hint for hint in gathered if hint.link.key not in known]
+        wanted, pushed = self._wanted([*early, *found])
+        # What went ahead only is none of the header's.
+        gone = set(map(id, early))
+        wanted = [hint for hint in wanted if id(hint) not in gone]
         chosen = self._chosen(wanted, sum(map(len, there)))
         if chosen:
             response.headers.add("Link", header(hint.link for hint in chosen))
         for connector, before in pushed:
-            names = {hint.name for hint in chosen if hint.once is connector}
+            sent = [*chosen, *early]
+            names = {hint.name for hint in sent if hint.once is connector}
             if names:
                 connector.set_pushed(before | names)
             keep = getattr(connector, "keep", None)

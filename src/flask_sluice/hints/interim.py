@@ -31,6 +31,7 @@ __all__ = [
     "OLD",
     "SENT",
     "Probe",
+    "can_send",
     "is_navigation",
     "send",
     "token",
@@ -56,8 +57,14 @@ def is_navigation(request: Request) -> bool:
     doesn't may well take the 103 for the answer, as Python's http.client does.
     """
     return (
-        request.method == "GET" and request.headers.get("Sec-Fetch-Mode") == "navigate"
+        request.method == "GET"
+        and request.environ.get("HTTP_SEC_FETCH_MODE") == "navigate"
     )
+
+
+def can_send(environ: WSGIEnvironment) -> bool:
+    """Tell whether this request's server can send a 103 to its client."""
+    return environ.get("SERVER_PROTOCOL") != "HTTP/1.0" and API in environ
 
 
 def send(environ: WSGIEnvironment, links: Iterable[Link]) -> str:

@@ -64,6 +64,7 @@ class Transfer(ABC):
         self.on_hand_over: Callable[[], None] = _nothing
         self.pipeline: Pipeline = PLAIN
         self._first: bytes | None = None
+        self._see: Callable[[bytes], bool] | None = None
         self._finishing = False
         self._closing = False
         self._busy = threading.Lock()
@@ -124,6 +125,15 @@ class Transfer(ABC):
             finally:
                 self._busy.release()
 
+    def tap(self, see: Callable[[bytes], bool]) -> None:
+        """Show *see* each chunk before it is compressed, until it says True.
+
+        Call it before the server has the transfer. What its feed sends when others
+        carry it isn't shown.
+        """
+        if not (self._first and see(self._first)):
+            self._see = see
+
     def hand_over(self) -> None:
         """Be over without ending the stream: its new carrier will."""
         self._finishing = True
@@ -169,7 +179,7 @@ class Transfer(ABC):
                     if out:
                         return out
                     raise StopIteration
-                out = self.pipeline.push(pulled)
+                out = self._push(pulled)
             except StopIteration:
                 raise
             except Exception as error:
@@ -184,6 +194,11 @@ class Transfer(ABC):
             if out:
                 stream.count(len(pulled), len(out))
                 return out
+
+    def _push(self, data: bytes) -> bytes:
+        if self._see is not None and self._see(data):
+            self._see = None
+        return self.pipeline.push(data)
 
     def end(self, outcome: Outcome, error: BaseException | None = None) -> None:
         """Close the body and, when it is closed, finish the stream."""

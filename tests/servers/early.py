@@ -11,9 +11,9 @@ import os
 import threading
 from pathlib import Path
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
-from flask_sluice import Sluice, stream
+from flask_sluice import Sluice, defer, stream, stream_page
 from flask_sluice.asgi import ASGIApp
 from flask_sluice.hints import early_hints, preload
 
@@ -73,6 +73,29 @@ def body() -> Response:
         yield "page"
 
     return stream(items)
+
+
+HEAD = """<!doctype html><head><link rel="stylesheet" href="/files/a.css">
+<script src="/files/b b.js"></script></head><body>"""
+
+
+@app.get("/learned")
+def learned() -> str:
+    """Say in the page alone what it uses, and wait unless told not to."""
+    if "now" not in request.args:
+        wait()
+    return f"{HEAD}the page"
+
+
+@app.get("/learned/streamed")
+def learned_streamed() -> Response:
+    """Send the same as a page whose shell waits, and a slot beside it."""
+    if "now" not in request.args:
+        wait()
+    template = app.jinja_env.from_string(
+        HEAD + "{% await text = words %}{{ text }}{% endawait %}"
+    )
+    return stream_page(template, words=defer(lambda: "the page"))
 
 
 asked: list[str] = []

@@ -53,6 +53,7 @@ def serving(name: str, *more: str, early: str = "explicit") -> Iterator[Early]:
         if name == "werkzeug":
             command[command.index("app")] = "early"
         environ = {"PYTHONPATH": PATHS, "GATE": str(gate), "EARLY": early}
+        environ["TMPDIR"] = str(folder)  # what is learned is no other server's
         with running([*command, *more], folder, log, environ):
             await_port(port, log)
             yield Early(port, gate)

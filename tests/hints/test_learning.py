@@ -277,6 +277,23 @@ def test_each_page_of_an_endpoint() -> None:
     assert site.go("/p/three")[0] == [CSS]
 
 
+@pytest.mark.parametrize(
+    "elsewhere",
+    [{"path": "/q?token=b"}, {"path": "/q"}, {"headers": {"Host": "b.example"}}],
+)
+def test_a_file_with_a_token(elsewhere: dict[str, Any]) -> None:
+    """It stays at the address that has it: not for other queries, nor other hosts."""
+
+    def view() -> str:
+        own = f"/{request.host[0]}{request.args.get('token')}.css"
+        return f"{HEAD[:-7]}<link rel=stylesheet href={own}></head>"
+
+    site = browser(view)
+    assert len(site.third("/q?token=a")) == 2
+    there = {"path": "/q?token=a", **elsewhere}
+    assert [site.go(**there)[0] for _ in range(2)] == [[], [CSS]]
+
+
 def test_files_beside_the_page() -> None:
     """They are elsewhere for another page, and below where the app is mounted."""
     site = browser(lambda: "<head><link rel=stylesheet href=a.css></head>")
@@ -469,7 +486,7 @@ def test_the_command_lists_what_servers_have_learned() -> None:
     assert code == 0
     assert lines == [
         "other  /q",
-        "  visitors without; goes to all",
+        "  visitors without; goes to all, at the one address that was seen",
         f"    {CSS}",
         f"    {JS}",
         "page  /shop/p/<path:_>",

@@ -72,18 +72,15 @@ class Page:
 
 @dataclass(slots=True)
 class Known:
-    """The heads of one endpoint that were read.
+    """The heads of one endpoint that were read, by hashes.
 
-    :ivar size: of the last one, in bytes.
-    :ivar mark: what it was, and what else the links depend on.
-    :ivar page: what it asked for.
-    :ivar pages: what others asked for, by their tags.
+    :ivar last: the last one's size in bytes, its hash with that of what else the links
+        depend on, and what it asked for.
+    :ivar pages: what others asked for, by their tags, and by the path where it counts.
     """
 
-    size: int = 0
-    mark: object = None
-    page: Page | None = None
-    pages: dict[object, Page] = field(default_factory=dict)
+    last: tuple[int, int, Page] | None = None
+    pages: dict[tuple[int, str | None], Page] = field(default_factory=dict)
 
 
 class Learner:
@@ -135,11 +132,13 @@ class Learner:
         root, path = request.script_root, request.path
         has_name = "HTTP_COOKIE" in environ or "HTTP_AUTHORIZATION" in environ
         name = name_of(root, rule.endpoint, has_name)
+        host = (environ.get("HTTP_HOST") or request.host).lower()
+        query = environ.get("QUERY_STRING", "")
         visit = environ[self._key] = Visit(
             name,
             self._mark(_client(environ)) if has_name else "",
-            self._mark(path) if rule.arguments else "",
-            Origin(request.scheme, (environ.get("HTTP_HOST") or request.host).lower()),
+            self._mark(f"{host}{path}?{query}"),
+            Origin(request.scheme, host),
             root + path,
         )
         # Before all others: one of them may compress the body.
@@ -178,11 +177,12 @@ class Learner:
     def knows(self, visit: Visit, around: tuple[Any, ...], html: bytes) -> bool:
         """Tell whether this head was the last one, too; then it is learned again."""
         known = self._known.get(visit.name)
-        if known is None or known.page is None or len(html) < known.size:
+        if known is None or known.last is None:
             return False
-        if known.mark != (hash(html[: known.size]), around):
+        size, mark, page = known.last
+        if len(html) < size or mark != hash((html[:size], around)):
             return False
-        self._see(visit, known.page)
+        self._see(visit, page)
         return True
 
     def learn(
@@ -196,7 +196,7 @@ class Learner:
             if len(self._known) >= ENDPOINTS:
                 self._known.clear()
             known = self._known[visit.name] = Known()
-        key = (head.tags, around)
+        key = hash((head.tags, around))
         page = known.pages.get((key, None)) or known.pages.get((key, visit.path))
         if page is None:
             page, is_anywhere = self._page(visit, around, head.tags)
@@ -204,8 +204,7 @@ class Learner:
                 known.pages.clear()
             known.pages[key, None if is_anywhere else visit.path] = page
         if head.is_over and (key, None) in known.pages:
-            known.size, known.page = head.size, page
-            known.mark = (hash(html[: head.size]), around)
+            known.last = head.size, hash((html[: head.size], around)), page
         self._see(visit, page)
 
     def _page(

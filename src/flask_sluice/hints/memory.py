@@ -10,9 +10,10 @@ dropped with that page, and what only some pages have never goes.
 
 Two pages have to be seen first. What was seen by one client alone is given to that
 client alone, since it may be about them: a stylesheet of their own. Likewise for what
-was seen on one page of many that an endpoint makes. Both go by a short hash, of which
-two are kept. Nothing grows: 256 endpoints, 8 versions each; when there are more, the
-two oldest become one, which has what both have.
+was seen at one address, of the many that an endpoint may have with its arguments, its
+hosts and its queries. Both go by a short hash, of which two are kept. Nothing grows:
+256 endpoints, 8 versions each; when there are more, the two oldest become one, which
+has what both have.
 """
 
 from __future__ import annotations
@@ -145,8 +146,8 @@ class Lesson:
             return "nobody yet: one page was seen"
         if len(self._whos) == 1 and "" not in self._whos:
             return "the one client that was seen"
-        if len(self._wheres) == 1 and "" not in self._wheres:
-            return "the one address that was seen"
+        if len(self._wheres) == 1:
+            return "all, at the one address that was seen"
         return "all"
 
     def _forget(self, now: float) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -16,9 +15,8 @@ from flask_sluice.hints.store import NAME, FileStore, Store
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(place: None) -> Path:
     """Give the app's own folder, of this test alone."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     folder = own_folder("app", "/here")
     assert has_made(folder)
     return folder

@@ -64,7 +64,7 @@ def is_navigation(request: Request) -> bool:
 
 def can_send(environ: WSGIEnvironment) -> bool:
     """Tell whether this request's server can send a 103 to its client."""
-    return environ.get("SERVER_PROTOCOL") != "HTTP/1.0" and API in environ
+    return environ.get("SERVER_PROTOCOL") != "HTTP/1.0" and bool(environ.get(API))
 
 
 def send(environ: WSGIEnvironment, links: Iterable[Link]) -> str:

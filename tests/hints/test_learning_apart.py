@@ -135,6 +135,21 @@ def test_a_store_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     until(lambda: len(own.memory.lessons()) == 2)
 
 
+def test_what_is_new_is_told_without_another_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A second page that comes at once is told a while later."""
+    monkeypatch.setattr(learning, "SYNC", 0.5)
+    app = learning_app(lambda: PAGE)
+    own = learner(app)
+    own.store = shelf = Shelf()
+    site = Browser(app.test_client(use_cookies=False))
+    for pages in (1, 2):
+        site.go()
+        told = f'"pages": {pages}'
+        until(lambda told=told: told in "".join(shelf.texts.values()))
+
+
 def test_a_store_that_fails(caplog: pytest.LogCaptureFixture) -> None:
     """Learning goes on in the process."""
     app = learning_app(lambda: PAGE)

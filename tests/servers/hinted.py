@@ -22,10 +22,14 @@ PATHS = f"{HERE.parents[1] / 'src'}:{HERE}"
 
 
 class Early:
-    """A server with the app of `early`, and the gate of its pages."""
+    """A server with the app of `early`, and the gate of its pages.
+
+    :ivar temporary: its folder for temporary files.
+    """
 
     def __init__(self, port: int, gate: Path) -> None:
         self.port = port
+        self.temporary = gate.parent
         self._gate = gate
 
     def open(self) -> None:

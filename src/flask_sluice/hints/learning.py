@@ -27,6 +27,7 @@ from flask import Flask, Request, Response, after_this_request
 
 from .. import native
 from ..formats.link import Link
+from ..serve.drive import call_later
 from ..serve.transfer import Transfer
 from .head import LIMIT, Head, HeadReader, Tag, read
 from .interim import is_navigation
@@ -98,6 +99,7 @@ class Learner:
         self.store = store or FileStore(app.import_name, app.instance_path)
         self._known: dict[str, Known] = {}
         self._due = 0.0  # the next look at the store
+        self._is_called = False  # for one that comes by itself
         self._syncing = native.lock()
         self._has_told = False
         # One app may call another with the same environ.
@@ -224,7 +226,7 @@ class Learner:
 
     def _see(self, visit: Visit, page: Page) -> None:
         moment = now()
-        self.memory.see(
+        is_new = self.memory.see(
             visit.name,
             page.links,
             page.key,
@@ -235,6 +237,14 @@ class Learner:
         if moment >= self._due:
             self._due = moment + SYNC
             native.post(self.sync)
+        elif is_new and not self._is_called:
+            # There may be no next page for a while, and a command asks meanwhile.
+            self._is_called = True
+            call_later(SYNC, self._sync_later)
+
+    def _sync_later(self) -> None:
+        self._is_called = False
+        native.post(self.sync)
 
     # What others know.
 

@@ -240,8 +240,8 @@ class Memory:
         who: str,
         where: str,
         now: float,
-    ) -> None:
-        """Note a page that was sent.
+    ) -> bool:
+        """Note a page that was sent; tell whether there is something to tell others.
 
         :param name: of the endpoint.
         :param key: of the links, as `Version.key`.
@@ -249,6 +249,7 @@ class Memory:
         with self._lock:
             lesson = self._lesson(name)
             lesson.note(lesson.see(links, key, now), who, where, now)
+            return lesson.is_new
 
     def give(self, name: str, who: str, where: str, now: float) -> tuple[Link, ...]:
         """Give what may go ahead of the next page."""

@@ -208,3 +208,12 @@ def test_the_command_has_nothing_to_list(tmp_path: Path) -> None:
     folder.write_text("a file")
     code, lines = listed(app)
     assert (code, "can't be read" in lines[0]) == (1, True)
+
+
+def test_a_file_that_cannot_be_kept(caplog: pytest.LogCaptureFixture) -> None:
+    """In debug mode the log names what browsers would ask for twice."""
+    html = "<link rel=stylesheet href=/static/a.css><p>"
+    app = learning_app(lambda: html, DEBUG=True)
+    assert Browser(app.test_client(use_cookies=False)).third()
+    [record] = caplog.records
+    assert "/static/a.css is hinted" in record.getMessage()

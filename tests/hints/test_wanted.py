@@ -122,7 +122,21 @@ def test_the_header_counts_first() -> None:
     found = links(
         "<link rel=stylesheet href=/a.css><script src=/a.js></script>", header
     )
-    assert found == [f"{CSS}; fetchpriority=high", JS]
+    assert found == [f"{CSS}; fetchpriority=high; nopush", JS]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "</a>; rel=preload",
+        f"{CSS}; anchor=/other",
+        "</a>; rel=preconnect",
+        "</a>; as=style",
+    ],
+)
+def test_a_header_that_asks_for_nothing(header: str) -> None:
+    """What a browser takes no notice of, or not for this page."""
+    assert links("", header) == []
 
 
 def test_the_header_knows_no_base() -> None:

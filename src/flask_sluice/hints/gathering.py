@@ -132,6 +132,9 @@ class Gatherer:
             hints = [Hint(link, link.key, link.target, self.once) for link in links]
             chosen = self._wanted(hints)[0]
             links = tuple(hint.link for hint in chosen)
+        if self._app.debug:
+            for link in links:
+                warn_unless_kept(self._app, link.target)
         if links and send(environ, links) == SENT:
             environ[self._learned_key] = chosen
             environ[self._ahead_key] = {link.key for link in links}

@@ -26,7 +26,7 @@ __all__ = ["Wanted", "wanted"]
 ROOM = 3072  # characters of all links of one page
 _FILES = frozenset({"preload", "modulepreload"})
 _CARRIED = ("type", "media", "imagesrcset", "imagesizes", "integrity", "fetchpriority")
-_KEPT = frozenset({"rel", "as", "crossorigin", *_CARRIED})  # `nopush` isn't
+_KEPT = frozenset({"rel", "as", "crossorigin", "nopush", *_CARRIED})
 _CLASSIC = frozenset({"", "text/javascript", "application/javascript"})
 
 
@@ -74,7 +74,7 @@ def wanted(
     made = [
         header.link(link.target, [pair for pair in link.attributes if pair[0] in _KEPT])
         for link in own
-        if _FILES & link.key[1]
+        if _is_use(link)
     ]
     made += [page.link(url, pairs) for url, pairs in asked]
     for link in made:
@@ -89,6 +89,14 @@ def wanted(
                 break
             links.append(link)
     return Wanted(tuple(links), header.met_relative or page.met_relative)
+
+
+def _is_use(link: Link) -> bool:
+    # Without `as` browsers ignore a preload; with an anchor it is about another page.
+    is_one = "modulepreload" in link.key[1] or bool(
+        "preload" in link.key[1] and link.get("as")
+    )
+    return is_one and link.get("anchor") is None
 
 
 def _kind(link: Link) -> str:

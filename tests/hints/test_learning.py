@@ -206,6 +206,23 @@ def test_a_stylesheet_of_ones_own() -> None:
     assert go("ann") == [CSS]
 
 
+@pytest.mark.parametrize(
+    ("headers", "gets"),
+    [
+        ({"Cookie": "name=ann"}, True),
+        ({"Cookie": "name=ben"}, False),
+        ({"Cookie": "name=ann", "Authorization": "x"}, False),
+        ({"Cookie": "name=ann", "X-Forwarded-For": "192.0.2.1"}, False),
+        ({"Cookie": "name=ann", "User-Agent": "other"}, False),
+    ],
+)
+def test_who_is_the_same_client(headers: dict[str, str], gets: bool) -> None:
+    """Who has the same address, user agent, cookies and authorization."""
+    site = browser(lambda: PAGE)
+    assert site.third("/q", headers={"Cookie": "name=ann"}) == [CSS]
+    assert site.go("/q", headers=headers)[0] == ([CSS] if gets else [])
+
+
 def test_a_stranger_learns_nothing_of_a_members_page() -> None:
     """Those without a cookie are shown a login, and told no more."""
 

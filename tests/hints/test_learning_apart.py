@@ -187,7 +187,7 @@ def test_the_command_lists_what_servers_have_learned() -> None:
     assert code == 0
     assert lines == [
         "other  /q",
-        "  visitors without; goes to all, at the one address that was seen",
+        "  visitors without; goes to all, at the one URL that was seen",
         f"    {CSS}",
         f"    {JS}",
         "page  /shop/p/<path:_>",

@@ -110,6 +110,23 @@ def test_what_one_client_saw_is_theirs(site: Site) -> None:
     assert site.given(who="cid") == "a"
 
 
+def test_one_machine_is_one_client(site: Site) -> None:
+    """A cookie that changes makes no second one; and who shares it isn't the first."""
+    for at in range(9):
+        site.page("au", who=f"office.ann{at}")
+    assert site.given(who="office.ann8") == "au"
+    assert not site.given(who="office.ann7")
+    assert not site.given(who="office.ben")
+    site.page("ax", who="office.ben")
+    assert site.given(who="office.ben") == "a"
+    assert not site.given(who="home.cid")
+    other = Memory()
+    other.learn(site.memory.news(site.time), site.time)
+    assert not other.give("shop", "home.cid", "", site.time)
+    site.page("a", who="home.dan")
+    assert site.given(who="home.cid") == "a"
+
+
 def test_what_anybody_saw_is_anybodys(site: Site) -> None:
     """Those without a cookie are all the same."""
     site.page("a")

@@ -21,7 +21,7 @@ JS = "</files/b%20b.js>; rel=preload; as=script"
 PATHS = ["/learned", "/learned/streamed"]
 # They don't wait. What both have isn't one address's alone.
 QUERIES = ["?now=1", "?now=2"]
-WHO = "visitors with a cookie or a login; goes to all, at the one address that was seen"
+WHO = "visitors with a cookie or a login; goes to all, at the one URL that was seen"
 
 CAN: dict[str, Look] = {
     "gunicorn-gthread": over_http1,

@@ -47,6 +47,15 @@ ENDPOINTS = 256
 
 now = time.time
 
+_MACHINE = (
+    "REMOTE_ADDR",
+    "HTTP_X_FORWARDED_FOR",
+    "HTTP_X_REAL_IP",
+    "HTTP_FORWARDED",
+    "HTTP_USER_AGENT",
+)
+_LOGIN = ("HTTP_COOKIE", "HTTP_AUTHORIZATION")
+
 # With or without a byte order mark, a page begins with a tag.
 _BEGINS = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
 
@@ -138,7 +147,7 @@ class Learner:
         query = environ.get("QUERY_STRING", "")
         visit = environ[self._key] = Visit(
             name,
-            self._mark(_client(environ)) if has_name else "",
+            self._who(environ) if has_name else "",
             self._mark(f"{host}{path}?{query}"),
             Origin(request.scheme, host),
             root + path,
@@ -280,6 +289,14 @@ class Learner:
                 found.append(((endpoint, kind, root), lesson))
         return found
 
+    def _who(self, environ: dict[str, Any]) -> str:
+        # Behind a proxy that the app isn't told of all have its address.
+        machine, login = (
+            self._mark("\n".join([environ.get(key) or "" for key in keys]))
+            for keys in (_MACHINE, _LOGIN)
+        )
+        return f"{machine}.{login}"
+
     def _mark(self, text: str) -> str:
         key = self._app.secret_key or b""
         key = key.encode() if isinstance(key, str) else key
@@ -298,11 +315,6 @@ def name_of(root: str, endpoint: str, has_name: bool) -> str:
     :param has_name: for clients that say who they are.
     """
     return "\n".join([endpoint, "known" if has_name else "unknown", root])
-
-
-def _client(environ: dict[str, Any]) -> str:
-    agent = environ.get("HTTP_USER_AGENT", "")
-    return f"{environ.get('REMOTE_ADDR')} {agent}"
 
 
 def _keep(visit: Visit, response: Response) -> Response:

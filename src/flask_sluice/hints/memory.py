@@ -43,7 +43,9 @@ class Version:
     :ivar links: in their order.
     :ivar seen: when last.
     :ivar pages: how often; 2 is as good as more.
-    :ivar whos: up to two clients that got one. The empty one is anybody.
+    :ivar whos: up to two clients that got one, on two machines: "machine.login". Whose
+        login is another one may still be the same person, so these aren't two. The
+        empty one is anybody.
     :ivar wheres: up to two addresses that gave one.
     :ivar page: the count of pages when it was last seen here.
     """
@@ -62,12 +64,27 @@ class Version:
 
     def note(self, who: str, where: str) -> bool:
         """Count a page; tell whether that says something new."""
-        known = (self.pages, len(self.whos), len(self.wheres))
+        is_new = self.pages < 2
         self.pages = min(self.pages + 1, 2)
-        for value, values in ((who, self.whos), (where, self.wheres)):
-            if len(values) < 2:
-                values.add(value)
-        return known != (self.pages, len(self.whos), len(self.wheres))
+        if len(self.wheres) < 2 and where not in self.wheres:
+            self.wheres.add(where)
+            is_new = True
+        if len(self.whos) < 2 and who not in self.whos:
+            self.whos = _apart({*self.whos, who}, who)
+            is_new = True
+        return is_new
+
+
+def _machine(who: str) -> str:
+    return who.partition(".")[0]
+
+
+def _apart(whos: set[str], newest: str = "") -> set[str]:
+    """Give two of *whos* at most, of two machines."""
+    found = {_machine(who): who for who in sorted(whos)}
+    if newest:
+        found[_machine(newest)] = newest
+    return set(list(found.values())[:2])
 
 
 class Lesson:
@@ -110,7 +127,7 @@ class Lesson:
         known.page = self.count
         known.seen = max(known.seen, version.seen)
         known.pages = max(known.pages, version.pages)
-        known.whos = set(sorted(known.whos | version.whos)[:2])
+        known.whos = _apart(known.whos | version.whos)
         known.wheres = set(sorted(known.wheres | version.wheres)[:2])
         self._forget(self.seen)
         self._settle()
@@ -128,9 +145,9 @@ class Lesson:
         shared = self._shared
         if not shared or self._pages < 2:
             return ()
-        is_anybodys = len(self._whos) > 1 or "" in self._whos or who in self._whos
-        is_anywhere = len(self._wheres) > 1 or where in self._wheres
-        return shared if is_anybodys and is_anywhere else ()
+        is_theirs = self._is_anybodys or who in self._whos
+        is_there = len(self._wheres) > 1 or where in self._wheres
+        return shared if is_theirs and is_there else ()
 
     @property
     def shared(self) -> tuple[Link, ...]:
@@ -144,10 +161,10 @@ class Lesson:
             return "nothing: its recent pages share no file"
         if self._pages < 2:
             return "nobody yet: one page was seen"
-        if len(self._whos) == 1 and "" not in self._whos:
+        if not self._is_anybodys:
             return "the one client that was seen"
         if len(self._wheres) == 1:
-            return "all, at the one address that was seen"
+            return "all, at the one URL that was seen"
         return "all"
 
     def _forget(self, now: float) -> None:
@@ -177,6 +194,7 @@ class Lesson:
         self._shared = tuple(link for link in newest if str(link) in both)
         self._pages = sum(one.pages for one in versions)
         self._whos = set[str]().union(*(one.whos for one in versions))
+        self._is_anybodys = "" in self._whos or len(_apart(self._whos)) > 1
         self._wheres = set[str]().union(*(one.wheres for one in versions))
 
     # As text.

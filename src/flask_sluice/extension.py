@@ -71,7 +71,7 @@ class Sluice:
             serve, app.wsgi_app, state.settings.half_close
         )
         install(app)
-        install_hints(app, state.settings)
+        install_hints(app, state.settings, self._hub.broker)
         offer(app)
         offer_commands(app)
         # For sluice.cursor() in a page. Not by app.context_processor(): a program

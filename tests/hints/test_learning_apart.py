@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from flask import Flask, Response
 
+from brokers import redis_server
 from flask_sluice.hints import learning
 from helpers import make_app, until
 from learned import (
@@ -23,6 +24,7 @@ from learned import (
     learner,
     learning_app,
 )
+from needs import needs
 
 # --- what goes wrong --------------------------------------------------------
 
@@ -217,3 +219,21 @@ def test_a_file_that_cannot_be_kept(caplog: pytest.LogCaptureFixture) -> None:
     assert Browser(app.test_client(use_cookies=False)).third()
     [record] = caplog.records
     assert "/static/a.css is hinted" in record.getMessage()
+
+
+@needs("redis-server", "redis")
+def test_machines_share_it_by_their_broker() -> None:
+    """What one has learned another one sends, and the command lists."""
+    with redis_server() as server:
+        config = {"SLUICE_BROKER_URL": server.url}
+        one = learning_app(lambda: PAGE, **config)
+        other = learning_app(lambda: PAGE, **config)
+        site = Browser(one.test_client(use_cookies=False))
+        site.third()
+        until(learner(one).sync)
+        until(learner(other).sync)
+        assert Browser(other.test_client(use_cookies=False)).go()[0] == [CSS]
+        listed = other.test_cli_runner().invoke(args=["sluice", "hints"])
+        assert CSS in listed.output
+        server.end()
+        assert Browser(other.test_client()).go()[1].status_code == 200

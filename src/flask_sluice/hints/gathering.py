@@ -31,6 +31,7 @@ from .interim import SENT, Probe, can_send, send
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+    from ..pubsub.broker import Broker
     from .learning import Learner
 
 __all__ = ["Gatherer", "Hint", "gatherer", "install"]
@@ -71,7 +72,7 @@ class Gatherer:
     :ivar learner: learns from pages what goes ahead of the next ones, or None.
     """
 
-    def __init__(self, app: Flask, settings: Settings) -> None:
+    def __init__(self, app: Flask, settings: Settings, broker: Broker | None) -> None:
         self.once: Connector | None
         once = settings.hints_once
         self.once = NAMED[once]() if isinstance(once, str) else once
@@ -87,8 +88,10 @@ class Gatherer:
         self.learner: Learner | None = None
         if settings.early_hints == "learned":
             from .learning import Learner
+            from .store import BrokerStore
 
-            self.learner = Learner(app, settings.max_hints)
+            store = None if broker is None else BrokerStore(broker, app.import_name)
+            self.learner = Learner(app, settings.max_hints, store)
 
     def add(self, hint: Hint) -> None:
         """Have *hint* in the response's header, if it isn't too late for that."""
@@ -220,9 +223,9 @@ class Gatherer:
         return chosen
 
 
-def install(app: Flask, settings: Settings) -> None:
+def install(app: Flask, settings: Settings, broker: Broker | None = None) -> None:
     """Have the hints of *app*'s requests gathered."""
-    gatherer = app.extensions[EXTENSION] = Gatherer(app, settings)
+    gatherer = app.extensions[EXTENSION] = Gatherer(app, settings, broker)
     # Not by app.after_request(): functions are called from the last to the first, and
     # the first is to be this one, so that it sees what all the others have set. New
     # lists, because a request may be walking along the old ones.

@@ -1,8 +1,9 @@
 """Where what was learned is shared, so that other workers and a restart know it.
 
 In: a text for each endpoint. Out: the texts of all, from whichever process. It refuses
-to know what they say. The built-in store is one small file in a folder of the app's
-own, replaced as a whole; `flask sluice hints` reads it, too.
+to know what they say. They are in the app's broker if it has one, else in one small
+file in a folder of the app's own, replaced as a whole; `flask sluice hints` reads
+either, too.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from pathlib import Path
 from typing import Protocol
 
 from ..folder import has_made, own_folder
+from ..pubsub.broker import Broker
 
-__all__ = ["FileStore", "Store"]
+__all__ = ["BrokerStore", "FileStore", "Store"]
 
 NAME = "hints.json"
 
@@ -82,6 +84,25 @@ class FileStore:
         if not has_made(self._folder):
             raise PermissionError(f"{self._folder} is somebody else's")
         return self._folder / NAME
+
+
+class BrokerStore:
+    """Keeps them where an app's channels are, for the processes of all machines.
+
+    :param name: the app's import name.
+    """
+
+    def __init__(self, broker: Broker, name: str) -> None:
+        self._broker = broker
+        self._folder = f"hints:{name}"
+
+    def load(self) -> dict[str, str]:
+        """Give all texts; who reads them sees which are too old."""
+        return self._broker.kept(self._folder)
+
+    def save(self, texts: dict[str, str], keep: float, /) -> None:
+        """Keep them among the others."""
+        self._broker.keep(self._folder, texts, keep)
 
 
 def _read(path: Path) -> dict[str, tuple[float, str]]:

@@ -87,6 +87,15 @@ class Broker(Protocol):
     def since(self, name: str, place: Place) -> list[Stored]:
         """Give all from *place* on, itself included, the oldest first."""
 
+    def keep(self, folder: str, texts: dict[str, str], seconds: float) -> None:
+        """Keep *texts* by their names, beside those that are in *folder*.
+
+        :param seconds: until the folder is dropped, if nobody keeps anything in it.
+        """
+
+    def kept(self, folder: str) -> dict[str, str]:
+        """Give what is in *folder*."""
+
     def link(self) -> Link:
         """Connect, to listen."""
 

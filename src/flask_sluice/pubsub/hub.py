@@ -74,6 +74,11 @@ class Hub:
             for channel in self._all.values():
                 self._mirror(channel)
 
+    @property
+    def broker(self) -> Broker | None:
+        """What carries the channels; None: they are this process's alone."""
+        return self._broker
+
     def _mirror(self, channel: Channel) -> None:
         if self._broker is not None and self._listener is not None:
             channel.mirror = Mirror(channel, self._broker, self._listener)

@@ -140,6 +140,10 @@ class RedisBroker:
     def _key(self, name: str) -> str:
         return f"{self._prefix}:{name}"
 
+    def _folder(self, name: str) -> str:
+        # Two colons, so that no channel's key is the same.
+        return f"{self._prefix}::{name}"
+
     # Everything below may wait.
 
     def publish(
@@ -191,6 +195,25 @@ class RedisBroker:
                 return found
             last = page[-1].place
             begin = f"({last.epoch}-{last.seq}"
+
+    def keep(self, folder: str, texts: dict[str, str], seconds: float) -> None:
+        """Keep *texts* in *folder*."""
+        key = self._folder(folder)
+
+        def once(_: int) -> None:
+            with self.client.pipeline(transaction=False) as pipe:
+                pipe.hset(key, items=[part for pair in texts.items() for part in pair])
+                pipe.pexpire(key, round(seconds * 1000))
+                pipe.execute()
+
+        if texts:
+            self._try(once, 0.0)
+
+    def kept(self, folder: str) -> dict[str, str]:
+        """Give what is in *folder*."""
+        key = self._folder(folder)
+        found: dict[Any, Any] = self._try(lambda _: self.client.hgetall(key), 0.0)
+        return {name.decode(): text.decode() for name, text in found.items()}
 
     def link(self) -> RedisLink:
         """Connect, to listen."""

@@ -37,13 +37,17 @@ PUBLIC_MODULES = (
     "flask_sluice.sources",
     "flask_sluice.testing",
     "flask_sluice.typing",
+    "flask_sluice.video",
 )
 
 # `import flask_sluice` loads none of these.
 HEAVY = {
+    "PIL",
     "asgiref",
     "asyncio",
+    "av",
     "brotli",
+    "cv2",
     "gevent",
     "granian",
     "gunicorn",
@@ -52,6 +56,7 @@ HEAVY = {
     "isal",
     "msgspec",
     "multiprocessing",
+    "numpy",
     "psycopg",
     "pyarrow",
     "pytest",
@@ -69,6 +74,8 @@ HEAVY_PARTS = {
     "flask_sluice.sources.sqlalchemy",
     "flask_sluice.testing",
     "flask_sluice.tokens",
+    "flask_sluice.video.av",
+    "flask_sluice.video.opencv",
     "flask_sluice.wire.brotli",
     "flask_sluice.wire.isal",
     "flask_sluice.wire.zstd",

@@ -25,6 +25,8 @@
     ├── BrokerError (ConnectionError)        the broker is away, or refuses
     ├── CommittedError (RuntimeError)        too late: the first byte is on its way
     ├── TooManyStreamsError (503)            SLUICE_MAX_STREAMS or _PER_CLIENT reached
+    ├── TooManyVariantsError (503)           a camera in more sizes than it may have
+    ├── NoSignalError (503)                  a camera that gives no picture
     └── TransferCut (ConnectionResetError)   tells the server to cut the transfer
         ├── StreamFailed                     the body raised, and was logged
         ├── StreamExpired                    the deadline passed
@@ -60,6 +62,7 @@ __all__ = [
     "FellBehindError",
     "HeaderError",
     "MissingExtraError",
+    "NoSignalError",
     "NotInitializedError",
     "OutsideRequestError",
     "ReceiptError",
@@ -68,6 +71,7 @@ __all__ = [
     "StreamExpired",
     "StreamFailed",
     "TooManyStreamsError",
+    "TooManyVariantsError",
     "TransferCut",
     "UnacceptableFormatError",
     "UnknownFormatError",
@@ -245,6 +249,37 @@ class TooManyStreamsError(SluiceError, ServiceUnavailable):
         )
         self.limit = limit
         self.per_client = per_client
+
+
+class TooManyVariantsError(SluiceError, ServiceUnavailable):
+    """A camera is watched in too many sizes and qualities at once: 503.
+
+    Each is encoded for itself, so a view gives its clients a few to choose from.
+
+    :ivar limit: how many a camera may have.
+    """
+
+    def __init__(self, name: str, limit: int, retry_after: int) -> None:
+        ServiceUnavailable.__init__(
+            self,
+            f"The camera {name!r} is watched in {limit} sizes and qualities, and may"
+            " have no more at once. Let the view choose among a few.",
+            retry_after=retry_after,
+        )
+        self.limit = limit
+
+
+class NoSignalError(SluiceError, ServiceUnavailable):
+    """A camera has no picture to give: 503 with `Retry-After`.
+
+    :ivar why: what its source last failed with; None if it is only slow to start.
+    """
+
+    def __init__(self, name: str, why: str | None, retry_after: int) -> None:
+        ServiceUnavailable.__init__(
+            self, f"The camera {name!r} gives no picture.", retry_after=retry_after
+        )
+        self.why = why
 
 
 class ExportTooLargeError(SluiceError, RequestEntityTooLarge):

@@ -25,6 +25,8 @@ from .pubsub.hub import Hub
 from .serve.stream import Stream
 from .state import KEY, State, requested_state, state_of
 from .tags import install
+from .video.camera import Camera
+from .video.cameras import Cameras
 
 __all__ = ["Limits", "Sluice"]
 
@@ -51,6 +53,7 @@ class Sluice:
 
     def __init__(self, app: Flask | None = None) -> None:
         self._hub = Hub()
+        self._cameras = Cameras()
         if app is not None:
             self.init_app(app)
 
@@ -121,6 +124,52 @@ class Sluice:
         :raises ArgumentError: an argument can't be used.
         """
         return self._hub.channel(name, history, ttl, limit)
+
+    def camera(
+        self,
+        name: str,
+        source: object = None,
+        *,
+        fps: float | None = None,
+        size: tuple[int, int] | None = None,
+        quality: int = 80,
+        grace: float = 2.0,
+        still_every: float = 1.0,
+        greenlet: bool = False,
+    ) -> Camera:
+        """Declare the camera *name*, or give it.
+
+        It may be declared anywhere, also before there is an app. Nothing is opened
+        until somebody watches.
+
+        :param source: a function that returns an iterator of frames, an object or a
+            class with such a function `frames`; a path, a URL, the number of a device;
+            or "pattern". A frame is JPEG bytes, a Pillow image or a NumPy array. None
+            gives the camera that was declared.
+        :param fps: frames a second that are taken at most; None: all that come.
+        :param size: width and height that pictures have to fit into; None: as they
+            come.
+        :param quality: JPEG's, 1 to 95. JPEG bytes are passed on as they are.
+        :param grace: seconds that the source stays open after the last viewer.
+        :param still_every: seconds after which a picture that hasn't changed is sent
+            again.
+        :param greenlet: under gevent, run the source among the app's greenlets, because
+            it waits for them. None of its calls may block.
+        :raises ArgumentError: an argument can't be used; there is no such camera; or
+            there is one, with another source or other options.
+        :raises BodyTypeError: the source is none.
+        :raises MissingExtraError: the source needs a package that isn't installed.
+        """
+        return self._cameras.camera(
+            name,
+            source,
+            fps=fps,
+            size=size,
+            quality=quality,
+            grace=grace,
+            still_every=still_every,
+            greenlet=greenlet,
+        )
 
     def cursor(self, *names: str) -> str:
         """Give the id after which everything in these channels is new, as of now.

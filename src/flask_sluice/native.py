@@ -43,7 +43,9 @@ __all__ = [
     "lock",
     "pending_events",
     "post",
+    "sleep",
     "start_thread",
+    "start_worker",
 ]
 
 log = logging.getLogger("flask_sluice")
@@ -100,6 +102,31 @@ def breathe(seconds: float) -> None:
 def start_thread(target: Callable[[], None]) -> None:
     """Start a thread of the operating system that doesn't keep the process alive."""
     _original("_thread", "start_new_thread")(target, ())
+
+
+def start_worker(target: Callable[[], None], name: str) -> None:
+    """Start a daemon thread for the app's own code that may block as it likes.
+
+    Under gevent it is a thread of the operating system all the same. What gevent has
+    patched works on it, by a hub of its own; what its greenlets wait for does not.
+    """
+    if is_gevent():
+        start_thread(lambda: _with_own_hub(target))
+    else:
+        threading.Thread(target=target, name=name, daemon=True).start()
+
+
+def _with_own_hub(target: Callable[[], None]) -> None:
+    try:
+        target()
+    finally:
+        # Made by the first thing that waited, with an epoll object and pipes.
+        sys.modules["gevent"].get_hub().destroy(destroy_loop=True)
+
+
+def sleep(seconds: float) -> None:
+    """Have this thread of the operating system sleep."""
+    _original("time", "sleep")(seconds)
 
 
 class Crew:

@@ -1,4 +1,7 @@
-"""What an app can listen to. blinker signals, sent with the app as their sender.
+"""What an app can listen to. blinker signals.
+
+A stream's have the app as their sender; a camera's have the `Camera`, which may be
+several apps', and are sent without a Flask context.
 
 Nothing is computed for a signal that nobody listens to.
 """
@@ -7,7 +10,13 @@ from __future__ import annotations
 
 from blinker import Namespace
 
-__all__ = ["stream_finished", "stream_started"]
+__all__ = [
+    "camera_failed",
+    "camera_started",
+    "camera_stopped",
+    "stream_finished",
+    "stream_started",
+]
 
 _signals = Namespace()
 
@@ -33,5 +42,31 @@ stream_finished = _signals.signal(
     :param seconds: from `stream()` to the end.
     :param first_byte_seconds: from `stream()` to the first byte; None if none went.
     :param exception: what the body raised, else None.
+    """,
+)
+
+camera_started = _signals.signal(
+    "camera-started",
+    doc="""A camera's source is about to be opened, for a first viewer.
+
+    :param camera: the `Camera`, as from `sluice.camera`.
+    """,
+)
+
+camera_stopped = _signals.signal(
+    "camera-stopped",
+    doc="""A camera's source is closed: nobody has watched for its `grace`.
+
+    :param camera: the `Camera`.
+    """,
+)
+
+camera_failed = _signals.signal(
+    "camera-failed",
+    doc="""A camera's source has raised, has ended or gives nothing. Viewers see
+    "no signal" until it works again.
+
+    :param camera: the `Camera`.
+    :param error: what it raised, or what says what it did.
     """,
 )

@@ -13,7 +13,7 @@ import json
 import time
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import native
 from ..errors import ArgumentError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .mirror import Mirror
 from .subscription import Subscription
 
-__all__ = ["Channel", "drain"]
+__all__ = ["Channel", "drain", "enroll"]
 
 HISTORY = 1000
 BREATH = 0.001  # seconds
@@ -66,7 +66,7 @@ class Channel:
         self.readers: set[Subscription] = set()
         self.waiting: set[Subscription] = set()
         self._ahead = 0  # events since anybody waited for one
-        _channels.add(self)
+        enroll(self)
 
     def __repr__(self) -> str:
         return f"<Channel {self.name!r} {self.subscribers} readers>"
@@ -239,7 +239,24 @@ def check(name: object, history: object, ttl: object, limit: object) -> None:
         raise ArgumentError(f"ttl is {ttl!r}, but expects seconds, or None.")
 
 
-_channels: weakref.WeakSet[Channel] = weakref.WeakSet()
+class Shared(Protocol):
+    """What ends with the process, and begins anew in one that is forked off.
+
+    :ivar readers: those who can be dismissed.
+    """
+
+    readers: set[Any]
+
+    def renew(self) -> None:
+        """Begin anew."""
+
+
+_channels: weakref.WeakSet[Shared] = weakref.WeakSet()
+
+
+def enroll(shared: Shared) -> None:
+    """Have `drain` dismiss its readers, and a fork renew it."""
+    _channels.add(shared)
 
 
 def drain(patience: float = 1.0) -> int:

@@ -1,0 +1,398 @@
+"""A camera: one capture, however many watch, and nothing at all while nobody does.
+
+In: frames, from the one thread of `capture`. Out: pictures, encoded once for each size
+and quality that somebody watches in, on that thread and never on a viewer's. It refuses
+to know who watches and over what.
+
+While a capture runs, `beat` looks in from the pulse four times a second: it has a still
+picture sent again, and says so when the source has been silent for too long.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from .. import native, signals
+from ..errors import NoSignalError, TooManyVariantsError
+from ..formats.multipart import Multipart, Style, framings
+from ..pubsub.channel import enroll
+from ..pubsub.pulse import pulse
+from . import checks, picture
+from .capture import Capture
+from .pattern import no_signal
+from .sources import is_built_in, opener
+from .stats import CameraStats, State, Tally
+from .variant import Key, Picture, Variant
+from .viewer import Viewer
+
+__all__ = ["Camera"]
+
+log = logging.getLogger("flask_sluice")
+
+VARIANTS = 8  # sizes and qualities of one camera at once
+BEAT = 0.25  # seconds
+SILENCE = 5.0  # seconds without a frame after which there is "no signal", at least
+SLOW = 3  # times its usual interval that a source may be silent
+RETRY_AFTER = 5  # seconds; told to whoever finds too many variants, or no signal
+
+
+class Camera:
+    """Frames for any number of viewers. `sluice.camera` makes one.
+
+    :param name: the app's name for it.
+    :param source: where frames come from.
+    :param fps: frames a second that are taken from the source at most; None: all.
+    :param size: width and height that pictures have to fit into; None: as they come.
+    :param quality: JPEG's, 1 to 95.
+    :param grace: seconds that the source is kept open when nobody watches any more.
+    :param still_every: seconds after which a picture that hasn't changed is sent again.
+    :param greenlet: under gevent, run the source among the app's greenlets, and not on
+        a thread of its own.
+    :raises ArgumentError: an argument can't be used.
+    :raises BodyTypeError: the source is none.
+    :raises MissingExtraError: the source needs a package that isn't installed.
+
+    :ivar name: as given.
+    :ivar lock: for what viewers and the capture share; held for moments only.
+    :ivar readers: who watches. Under the lock.
+    :ivar interval: seconds between two frames of the source, as of late.
+    """
+
+    place = 0  # the pulse's
+
+    def __init__(
+        self,
+        name: str,
+        source: object,
+        *,
+        fps: float | None = None,
+        size: tuple[int, int] | None = None,
+        quality: int = 80,
+        grace: float = 2.0,
+        still_every: float = 1.0,
+        greenlet: bool = False,
+    ) -> None:
+        checks.check_name(name)
+        checks.check_view(fps, size, quality)
+        checks.check_times(grace, still_every)
+        self.name = name
+        self.source = source
+        self.fps = fps
+        self.size = size
+        self.quality = quality
+        self.grace = grace
+        self.still_every = still_every
+        self.greenlet = greenlet and not is_built_in(source)
+        self.open = opener(source, fps)
+        self.renew()
+        enroll(self)
+
+    def renew(self) -> None:
+        """Begin anew, in a process that was forked off too: captures stay behind."""
+        self.lock = native.lock()
+        self.readers: set[Viewer] = set()
+        self.interval = 1 / (self.fps or 25)
+        self._framings = framings()
+        self._variants: dict[Key, Variant] = {}
+        self._curious: list[Callable[[], None]] = []
+        self._tally = Tally()
+        self._state: State = "idle"
+        self._is_running = self._is_beating = self._is_ending = False
+        self._raw: object = None
+        self._frame_at = self._shown_at = self._left_at = 0.0
+
+    def __repr__(self) -> str:
+        return f"<Camera {self.name!r} {self._state} {len(self.readers)} viewers>"
+
+    @property
+    def state(self) -> State:
+        """How it is: "idle", "starting", "live" or "no signal"."""
+        return self._state
+
+    @property
+    def viewers(self) -> int:
+        """How many watch now, in this process."""
+        return len(self.readers)
+
+    @property
+    def stats(self) -> CameraStats:
+        """What it does, in numbers."""
+        with self.lock:
+            return self._tally.stats(
+                self.name, self._state, len(self._variants), self.readers
+            )
+
+    def watch(
+        self,
+        style: Style = "early",
+        *,
+        fps: float | None = None,
+        size: tuple[int, int] | None = None,
+        quality: int | None = None,
+    ) -> Viewer:
+        """Make a viewer: a feed. See `Viewer`."""
+        checks.check_view(fps, size, quality)
+        return Viewer(self, style, fps=fps, size=size, quality=quality)
+
+    def snapshot(
+        self,
+        *,
+        size: tuple[int, int] | None = None,
+        quality: int | None = None,
+        timeout: float = 5.0,
+    ) -> bytes:
+        """Give the newest picture, as JPEG.
+
+        It has the camera run if it doesn't, and then for `grace` seconds: whoever asks
+        again within them gets the next picture at once.
+
+        :param size: width and height that it has to fit into; None: the camera's.
+        :param quality: JPEG's; None: the camera's.
+        :param timeout: seconds to wait for a first frame.
+        :raises NoSignalError: there is no picture.
+        :raises ArgumentError: an argument can't be used.
+        :raises TooManyVariantsError: too many sizes and qualities are watched.
+        """
+        end = time.monotonic() + timeout
+        viewer = self.watch(size=size, quality=quality)
+        try:
+            viewer.start()
+            while True:
+                ready = threading.Event()
+                with self.lock:
+                    state, jpeg = self._state, viewer.jpeg
+                    self._curious.append(partial(_set, ready))
+                if state == "live" and jpeg is not None:
+                    return jpeg
+                if state == "no signal" or not ready.wait(end - time.monotonic()):
+                    raise NoSignalError(self.name, self._tally.error, RETRY_AFTER)
+        finally:
+            viewer.close()
+
+    # For viewers.
+
+    def multipart(self, style: Style) -> Multipart:
+        """Give the framing that all viewers of this style share."""
+        return self._framings[style]
+
+    def enter(
+        self, viewer: Viewer, size: tuple[int, int] | None, quality: int | None
+    ) -> Variant:
+        """Count *viewer*; give it what it watches."""
+        key = Key(
+            self.size if size is None else size,
+            self.quality if quality is None else quality,
+        )
+        if not self._is_own(key):
+            picture.check_installed("Another size or quality")
+        with self.lock:
+            variant = self._variants.get(key)
+            is_new = variant is None
+            if variant is None:
+                if len(self._variants) >= VARIANTS:
+                    raise TooManyVariantsError(self.name, VARIANTS, RETRY_AFTER)
+                variant = self._variants[key] = Variant(key)
+            variant.viewers.add(viewer)
+            self.readers.add(viewer)
+        if is_new:
+            self._show_first(variant)
+        return variant
+
+    def _show_first(self, variant: Variant) -> None:
+        # On the thread of whoever wants this variant, so that a still picture is seen
+        # at once.
+        with self.lock:
+            state, raw, number = self._state, self._raw, self._tally.captured
+        made = None
+        if state == "no signal":
+            made = Picture(no_signal(None, variant.key.size), 0)
+        elif raw is not None:
+            # The source may have closed its image by now. Then the next one will do.
+            try:
+                made = Picture(self._encoded(raw, variant.key), number)
+            except Exception:  # noqa: BLE001 - whatever a closed image raises
+                return
+        if made is not None:
+            with self.lock:
+                if variant.latest.picture is None:
+                    variant.show(made, time.monotonic())
+
+    def leave(self, viewer: Viewer, variant: Variant) -> None:
+        """Count *viewer* no more."""
+        with self.lock:
+            if viewer not in self.readers:
+                return
+            self.readers.discard(viewer)
+            variant.viewers.discard(viewer)
+            variant.waiting.discard(viewer)
+            self._tally.left(viewer)
+            if not variant.viewers and self._variants.get(variant.key) is variant:
+                del self._variants[variant.key]
+            if not self.readers:
+                self._left_at = time.monotonic()
+
+    def start(self) -> None:
+        """Have a capture run, if none does. Call it where the app's own code runs."""
+        native.crew()
+        now = time.monotonic()
+        with self.lock:
+            is_first = not (self._is_running or self._is_ending)
+            if is_first:
+                self._is_running = True
+                self._state = "starting"
+                self._frame_at = self._shown_at = now
+                self._tally.begin()
+            beats = self._is_running and not self._is_beating
+            self._is_beating |= beats
+        if is_first:
+            _tell(signals.camera_started, self)
+            try:
+                Capture(self).start()
+            except BaseException:
+                self.ended()  # there are no more threads to be had
+                raise
+        if beats:
+            pulse().enter(self, now + BEAT)
+
+    # For the capture, on its thread.
+
+    def is_wanted(self, now: float) -> bool:
+        """Tell whether anyone watches, or did a moment ago."""
+        if self._is_ending:
+            return False
+        return bool(self.readers) or now - self._left_at < self.grace
+
+    def goes_on(self) -> bool:
+        """Tell whether to open the source (again). If not, the capture has ended.
+
+        Asked while the source is closed, so that no two are ever open.
+        """
+        now = time.monotonic()
+        with self.lock:
+            if self.is_wanted(now):
+                self._tally.starts += 1
+                self._frame_at = now
+                return True
+        self.ended()
+        return False
+
+    def ended(self) -> None:
+        """Note that no capture runs."""
+        with self.lock:
+            self._is_running = False
+            self._state = "idle"
+            self._raw = None
+        _tell(signals.camera_stopped, self)
+
+    def publish(self, frame: object, now: float) -> None:
+        """Show *frame* to everyone."""
+        with self.lock:
+            self._tally.captured += 1
+            number = self._tally.captured
+            variants = list(self._variants.values())
+        made = {
+            each: Picture(self._encoded(frame, each.key), number) for each in variants
+        }
+        with self.lock:
+            self._raw = frame
+            self._state = "live"
+            self._frame_at = now
+        self._show(made, now, "live")
+
+    def lost(self, error: BaseException, delay: float | None) -> None:
+        """Say that the source has failed.
+
+        :param delay: seconds until it is tried again; None: it hangs.
+        """
+        with self.lock:
+            if not self._is_running:
+                return
+            self._state = "no signal"
+            self._raw = None
+            self._tally.error = f"{type(error).__name__}: {error}"
+            variants = list(self._variants.values())
+        if delay is None:
+            complain = partial(log.error, "Camera %r: %s", self.name, error)
+        else:
+            complain = partial(log.error, FAILED, self.name, delay, exc_info=error)
+        native.post(complain)
+        _tell(signals.camera_failed, self, error=error)
+        made = {each: _no_signal(each) for each in variants}
+        self._show(made, time.monotonic(), "no signal")
+
+    def _is_own(self, key: Key) -> bool:
+        return key == (None, self.quality)
+
+    def _encoded(self, frame: object, key: Key) -> bytes:
+        return picture.encoded(
+            frame, key.size, key.quality, untouched=self._is_own(key)
+        )
+
+    def _show(self, made: dict[Variant, Picture], now: float, state: State) -> None:
+        told: list[Callable[[], None]] = []
+        with self.lock:
+            if self._state != state:
+                return  # a frame has come, or a failure, while this was made
+            self._shown_at = now
+            for variant, each in made.items():
+                told += [viewer.wake for viewer in variant.show(each, now)]
+            told += self._curious
+            self._curious = []
+        for wake in told:
+            wake()
+
+    # For the pulse.
+
+    def beat(self, now: float) -> float | None:
+        """Repeat a still picture, and notice a source that hangs."""
+        told = []
+        with self.lock:
+            if not self._is_running:
+                self._is_beating = False
+                return None
+            self._tally.note(now, self.readers)
+            silence = now - self._frame_at
+            limit = max(SILENCE, SLOW * self.interval, SLOW / (self.fps or SLOW))
+            hangs = self._state in ("starting", "live") and silence > limit
+            if not hangs and now - self._shown_at >= self.still_every:
+                self._shown_at = now
+                for variant in self._variants.values():
+                    told += variant.repeat(now)
+        for viewer in told:
+            viewer.wake()
+        if hangs:
+            self.lost(TimeoutError(f"no frame for {silence:.1f} s"), None)
+        return now + BEAT
+
+    # For the end of the process.
+
+    def end(self) -> bool:
+        """Have the capture end with its next frame; tell whether one runs."""
+        self._is_ending = True
+        return self._is_running
+
+
+def _no_signal(variant: Variant) -> Picture:
+    last = variant.latest.picture
+    return Picture(no_signal(last.jpeg if last else None, variant.key.size), 0)
+
+
+FAILED = "Camera %r has failed, and is tried again in %.1f s"
+
+
+def _set(ready: threading.Event) -> None:
+    # From the capture's thread, which under gevent isn't the one of the greenlets.
+    if native.is_gevent():
+        native.post(ready.set)
+    else:
+        ready.set()
+
+
+def _tell(signal: Any, camera: Camera, **more: Any) -> None:
+    if signal.receivers:
+        native.post(partial(signal.send, camera, camera=camera, **more))

@@ -240,12 +240,11 @@ def check(name: object, history: object, ttl: object, limit: object) -> None:
 
 
 class Shared(Protocol):
-    """What ends with the process, and begins anew in one that is forked off.
+    """What ends with the process, and begins anew in one that is forked off."""
 
-    :ivar readers: those who can be dismissed.
-    """
-
-    readers: set[Any]
+    @property
+    def readers(self) -> set[Any]:
+        """Those who can be dismissed."""
 
     def renew(self) -> None:
         """Begin anew."""

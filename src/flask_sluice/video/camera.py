@@ -10,19 +10,20 @@ picture sent again, and says so when the source has been silent for too long.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from .. import native, signals
-from ..errors import NoSignalError, TooManyVariantsError
+from ..errors import NoSignalError
 from ..formats.multipart import Multipart, Style, framings
 from ..pubsub.channel import enroll
 from ..pubsub.pulse import pulse
 from . import checks, picture
+from .board import Board
 from .capture import Capture
 from .pattern import no_signal
 from .sources import is_built_in, opener
@@ -34,11 +35,10 @@ __all__ = ["Camera"]
 
 log = logging.getLogger("flask_sluice")
 
-VARIANTS = 8  # sizes and qualities of one camera at once
 BEAT = 0.25  # seconds
 SILENCE = 5.0  # seconds without a frame after which there is "no signal", at least
 SLOW = 3  # times its usual interval that a source may be silent
-RETRY_AFTER = 5  # seconds; told to whoever finds too many variants, or no signal
+RETRY_AFTER = 5  # seconds; told to whoever finds no signal
 
 
 class Camera:
@@ -58,8 +58,7 @@ class Camera:
     :raises MissingExtraError: the source needs a package that isn't installed.
 
     :ivar name: as given.
-    :ivar lock: for what viewers and the capture share; held for moments only.
-    :ivar readers: who watches. Under the lock.
+    :ivar board: who watches, and what they see.
     :ivar interval: seconds between two frames of the source, as of late.
     """
 
@@ -94,20 +93,18 @@ class Camera:
 
     def renew(self) -> None:
         """Begin anew, in a process that was forked off too: captures stay behind."""
-        self.lock = native.lock()
-        self.readers: set[Viewer] = set()
+        self.board = Board()
         self.interval = 1 / (self.fps or 25)
         self._framings = framings()
-        self._variants: dict[Key, Variant] = {}
-        self._curious: list[Callable[[], None]] = []
         self._tally = Tally()
         self._state: State = "idle"
         self._is_running = self._is_beating = self._is_ending = False
         self._raw: object = None
-        self._frame_at = self._shown_at = self._left_at = 0.0
+        self._held: object = None
+        self._frame_at = self._shown_at = 0.0
 
     def __repr__(self) -> str:
-        return f"<Camera {self.name!r} {self._state} {len(self.readers)} viewers>"
+        return f"<Camera {self.name!r} {self._state} {self.viewers} viewers>"
 
     @property
     def state(self) -> State:
@@ -115,17 +112,21 @@ class Camera:
         return self._state
 
     @property
+    def readers(self) -> set[Viewer]:
+        """Who watches now, in this process."""
+        return self.board.readers
+
+    @property
     def viewers(self) -> int:
         """How many watch now, in this process."""
-        return len(self.readers)
+        return len(self.board.readers)
 
     @property
     def stats(self) -> CameraStats:
         """What it does, in numbers."""
-        with self.lock:
-            return self._tally.stats(
-                self.name, self._state, len(self._variants), self.readers
-            )
+        board = self.board
+        with board.lock:
+            return self._tally.stats(self.name, self._state, len(board), board.readers)
 
     def watch(
         self,
@@ -164,9 +165,9 @@ class Camera:
             viewer.start()
             while True:
                 ready = threading.Event()
-                with self.lock:
+                with self.board.lock:
                     state, jpeg = self._state, viewer.jpeg
-                    self._curious.append(partial(_set, ready))
+                    self.board.ask(partial(_set, ready))
                 if state == "live" and jpeg is not None:
                     return jpeg
                 if state == "no signal" or not ready.wait(end - time.monotonic()):
@@ -190,15 +191,7 @@ class Camera:
         )
         if not self._is_own(key):
             picture.check_installed("Another size or quality")
-        with self.lock:
-            variant = self._variants.get(key)
-            is_new = variant is None
-            if variant is None:
-                if len(self._variants) >= VARIANTS:
-                    raise TooManyVariantsError(self.name, VARIANTS, RETRY_AFTER)
-                variant = self._variants[key] = Variant(key)
-            variant.viewers.add(viewer)
-            self.readers.add(viewer)
+        variant, is_new = self.board.enter(viewer, key, self.name)
         if is_new:
             self._show_first(variant)
         return variant
@@ -206,41 +199,32 @@ class Camera:
     def _show_first(self, variant: Variant) -> None:
         # On the thread of whoever wants this variant, so that a still picture is seen
         # at once.
-        with self.lock:
+        with self.board.lock:
             state, raw, number = self._state, self._raw, self._tally.captured
-        made = None
         if state == "no signal":
-            made = Picture(no_signal(None, variant.key.size), 0)
+            made = _no_signal(variant)
         elif raw is not None:
             # The source may have closed its image by now. Then the next one will do.
             try:
                 made = Picture(self._encoded(raw, variant.key), number)
             except Exception:  # noqa: BLE001 - whatever a closed image raises
                 return
-        if made is not None:
-            with self.lock:
-                if variant.latest.picture is None:
-                    variant.show(made, time.monotonic())
+        else:
+            return
+        now = time.monotonic()
+        self.board.show({variant: made}, now, lambda: variant.latest.picture is None)
 
     def leave(self, viewer: Viewer, variant: Variant) -> None:
         """Count *viewer* no more."""
-        with self.lock:
-            if viewer not in self.readers:
-                return
-            self.readers.discard(viewer)
-            variant.viewers.discard(viewer)
-            variant.waiting.discard(viewer)
-            self._tally.left(viewer)
-            if not variant.viewers and self._variants.get(variant.key) is variant:
-                del self._variants[variant.key]
-            if not self.readers:
-                self._left_at = time.monotonic()
+        if self.board.leave(viewer, variant):
+            with self.board.lock:
+                self._tally.left(viewer)
 
     def start(self) -> None:
         """Have a capture run, if none does. Call it where the app's own code runs."""
         native.crew()
         now = time.monotonic()
-        with self.lock:
+        with self.board.lock:
             is_first = not (self._is_running or self._is_ending)
             if is_first:
                 self._is_running = True
@@ -265,7 +249,7 @@ class Camera:
         """Tell whether anyone watches, or did a moment ago."""
         if self._is_ending:
             return False
-        return bool(self.readers) or now - self._left_at < self.grace
+        return bool(self.viewers) or now - self.board.left_at < self.grace
 
     def goes_on(self) -> bool:
         """Tell whether to open the source (again). If not, the capture has ended.
@@ -273,7 +257,7 @@ class Camera:
         Asked while the source is closed, so that no two are ever open.
         """
         now = time.monotonic()
-        with self.lock:
+        with self.board.lock:
             if self.is_wanted(now):
                 self._tally.starts += 1
                 self._frame_at = now
@@ -283,39 +267,43 @@ class Camera:
 
     def ended(self) -> None:
         """Note that no capture runs."""
-        with self.lock:
+        with self.board.lock:
             self._is_running = False
             self._state = "idle"
-            self._raw = None
+            self._raw = self._held = None
         _tell(signals.camera_stopped, self)
 
     def publish(self, frame: object, now: float) -> None:
         """Show *frame* to everyone."""
-        with self.lock:
+        with self.board.lock:
             self._tally.captured += 1
             number = self._tally.captured
-            variants = list(self._variants.values())
-        made = {
-            each: Picture(self._encoded(frame, each.key), number) for each in variants
-        }
-        with self.lock:
+            variants = self.board.variants()
+            self._held = None
+        made = self._pictures(frame, variants, number)
+        with self.board.lock:
             self._raw = frame
             self._state = "live"
             self._frame_at = now
         self._show(made, now, "live")
+
+    def hold(self, frame: object, now: float) -> None:
+        """Keep *frame*, which came too early: it is shown if no other comes."""
+        self._held = frame
+        self._frame_at = now
 
     def lost(self, error: BaseException, delay: float | None) -> None:
         """Say that the source has failed.
 
         :param delay: seconds until it is tried again; None: it hangs.
         """
-        with self.lock:
+        with self.board.lock:
             if not self._is_running:
                 return
             self._state = "no signal"
-            self._raw = None
+            self._raw = self._held = None
             self._tally.error = f"{type(error).__name__}: {error}"
-            variants = list(self._variants.values())
+            variants = self.board.variants()
         if delay is None:
             complain = partial(log.error, "Camera %r: %s", self.name, error)
         else:
@@ -333,25 +321,24 @@ class Camera:
             frame, key.size, key.quality, untouched=self._is_own(key)
         )
 
+    def _pictures(
+        self, frame: object, variants: list[Variant], number: int
+    ) -> dict[Variant, Picture]:
+        return {
+            each: Picture(self._encoded(frame, each.key), number) for each in variants
+        }
+
     def _show(self, made: dict[Variant, Picture], now: float, state: State) -> None:
-        told: list[Callable[[], None]] = []
-        with self.lock:
-            if self._state != state:
-                return  # a frame has come, or a failure, while this was made
+        # Not if a frame has come, or a failure, while this was made.
+        if self.board.show(made, now, lambda: self._state == state):
             self._shown_at = now
-            for variant, each in made.items():
-                told += [viewer.wake for viewer in variant.show(each, now)]
-            told += self._curious
-            self._curious = []
-        for wake in told:
-            wake()
 
     # For the pulse.
 
     def beat(self, now: float) -> float | None:
         """Repeat a still picture, and notice a source that hangs."""
-        told = []
-        with self.lock:
+        held, variants, number = None, [], 0
+        with self.board.lock:
             if not self._is_running:
                 self._is_beating = False
                 return None
@@ -359,14 +346,20 @@ class Camera:
             silence = now - self._frame_at
             limit = max(SILENCE, SLOW * self.interval, SLOW / (self.fps or SLOW))
             hangs = self._state in ("starting", "live") and silence > limit
-            if not hangs and now - self._shown_at >= self.still_every:
-                self._shown_at = now
-                for variant in self._variants.values():
-                    told += variant.repeat(now)
-        for viewer in told:
-            viewer.wake()
+            if self._held is not None and now - self._shown_at >= 1 / (self.fps or 1):
+                held, self._held = self._held, None
+                self._tally.captured += 1
+                number = self._tally.captured
+                variants = self.board.variants()
         if hangs:
             self.lost(TimeoutError(f"no frame for {silence:.1f} s"), None)
+        elif held is not None:
+            # What its source does to it meanwhile is told with its next frame.
+            with contextlib.suppress(Exception):
+                self._show(self._pictures(held, variants, number), now, "live")
+        elif now - self._shown_at >= self.still_every:
+            self._shown_at = now
+            self.board.repeat(now)
         return now + BEAT
 
     # For the end of the process.

@@ -97,22 +97,25 @@ class Capture:
     def _show(self, frames: Iterator[object]) -> BaseException | None:
         camera = self._camera
         pace = Pace(camera.fps or MOST)
+        takes_all = camera.fps is None
         last = time.monotonic()
         early = 0
         for frame in frames:
             now = time.monotonic()
             camera.interval += (now - last - camera.interval) / 8
             last = now
-            if pace.is_due(now, camera.interval):
+            is_due = pace.is_due(now, camera.interval)
+            if is_due:
                 pace.took(now)
+            if is_due or takes_all:
                 camera.publish(frame, now)
-                early = 0
             else:
-                # Not held back, because the next one would be older then. Only a
-                # source that never waits is made to.
-                early += 1
-                if early > EARLY:
-                    self._sleep(max(0.0, pace.wait(now)))
+                camera.hold(frame, now)
+            # The source isn't held back, because its next frame would be older then.
+            # Only one that never waits is made to.
+            early = 0 if is_due else early + 1
+            if early > EARLY:
+                self._sleep(max(0.0, pace.wait(now)))
             if not camera.is_wanted(now):
                 return None
         return SourceEnded("the source has ended; one that starts again has a loop")

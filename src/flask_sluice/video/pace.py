@@ -38,6 +38,6 @@ class Pace:
 
     def took(self, now: float) -> None:
         """Note that the one that came *now* was taken."""
-        if self._period:
-            # Never two at once because one was late.
-            self._due = max(self._due + self._period, now + self._period / 2)
+        # Never two at once because one was late: after a silence it begins anew.
+        is_late = now - self._due > self._period / 2
+        self._due = (now if is_late else self._due) + self._period

@@ -28,7 +28,8 @@ class CameraStats:
         "no signal": the source has failed, ended, or gives nothing.
     :ivar viewers: how many watch now.
     :ivar variants: how many sizes and qualities are made for them.
-    :ivar fps_captured: frames a second that the source gives, over three seconds.
+    :ivar fps_captured: frames a second that are taken from the source, over three
+        seconds.
     :ivar fps_shown: frames a second that a viewer gets, on average.
     :ivar captured: frames that were taken from the source.
     :ivar shown: frames that went to viewers, repeated ones included.

@@ -41,6 +41,10 @@ class Picture:
         self.number = number
         self._parts: dict[Style, bytes] = {}
 
+    def is_newer(self, other: Picture | None) -> bool:
+        """Tell whether it is to be shown after *other*."""
+        return other is None or not self.number or self.number > other.number
+
     def part(self, multipart: Multipart) -> bytes:
         """Give it framed: the very same bytes for everyone."""
         part = self._parts.get(multipart.style)

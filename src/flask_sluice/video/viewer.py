@@ -141,7 +141,7 @@ class Viewer:
     def notify(self, wake: Callable[[], None]) -> None:
         """Have *wake* called when there is a frame to take."""
         self._wake = wake
-        with self._camera.lock:
+        with self._camera.board.lock:
             has_news = self._has_news()
             if not has_news:
                 self._variant.waiting.add(self)

@@ -41,7 +41,7 @@ def test_viewers_that_come_while_a_frame_is_shown(make_camera: MakeCamera) -> No
         with Eyes(shared) as eyes:
             for thread in threads:
                 thread.start()
-            for _ in range(100):
+            for _ in range(40):
                 eyes.see()
             stop.set()
             for thread in threads:

@@ -40,7 +40,7 @@ STEADY = 10.0  # seconds that a source has to last for the waits to begin anew
 STEP = 0.1  # seconds; how soon a waiting capture notices that nobody watches any more
 
 MOST = 120  # frames a second that are taken from a source without an fps
-EARLY = 32  # frames in a row that come too early, after which the source has to wait
+RUNAWAY = 0.001  # seconds for a frame, less than which no camera takes
 
 
 class SourceEnded(Exception):
@@ -98,11 +98,12 @@ class Capture:
         camera = self._camera
         pace = Pace(camera.fps or MOST)
         takes_all = camera.fps is None
-        last = time.monotonic()
-        early = 0
+        last = asked = time.monotonic()
+        waited = 1.0
         for frame in frames:
             now = time.monotonic()
             camera.interval += (now - last - camera.interval) / 8
+            waited += (now - asked - waited) / 8
             last = now
             is_due = pace.is_due(now, camera.interval)
             if is_due:
@@ -113,11 +114,11 @@ class Capture:
                 camera.hold(frame, now)
             # The source isn't held back, because its next frame would be older then.
             # Only one that never waits is made to.
-            early = 0 if is_due else early + 1
-            if early > EARLY:
+            if waited < RUNAWAY and not is_due:
                 self._sleep(max(0.0, pace.wait(now)))
             if not camera.is_wanted(now):
                 return None
+            asked = time.monotonic()
         return SourceEnded("the source has ended; one that starts again has a loop")
 
     def _rest(self, seconds: float) -> None:

@@ -80,7 +80,7 @@ def _image_of(frame: Any) -> Image:
     if hasattr(frame, "__array_interface__"):
         try:
             return Image.fromarray(frame)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, IndexError) as error:
             raise BodyTypeError(
                 f"A camera's source gave an array of {getattr(frame, 'dtype', '?')} of"
                 f" the shape {getattr(frame, 'shape', '?')}, but expects uint8 of"

@@ -16,6 +16,7 @@ import os
 from typing import Any
 
 from bodies import bodies
+from cameras import cameras, offer
 from channels import channels
 from door import command, note, serve
 from flask import Flask, g, got_request_exception, jsonify, request
@@ -31,11 +32,13 @@ app = Flask("conformance")
 app.secret_key = "only for tests"
 app.config.update(json.loads(os.environ.get("SLUICE_TEST_CONFIG", "{}")))
 app.register_blueprint(bodies)
+app.register_blueprint(cameras)
 app.register_blueprint(channels)
 app.register_blueprint(exports)
 app.register_blueprint(leavers)
 app.register_blueprint(slots)
 sluice = Sluice(app)
+offer(sluice)
 
 
 @signals.stream_started.connect_via(app)

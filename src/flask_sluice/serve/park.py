@@ -192,6 +192,7 @@ class Parked:
         self._loop: Loop = loop()
         sock.setblocking(False)
         keep_alive(sock)
+        _limit_unsent(sock, feed)
         if not chunked:
             # The end of the connection is the end of the body. So that nobody takes
             # the end of this process for that, closing resets until all is sent.
@@ -336,6 +337,16 @@ class Parked:
             error = error or raised
         _close(sock, outcome)
         self._stream.finish(outcome, error)
+
+
+def _limit_unsent(sock: native.RawSocket, feed: Feed) -> None:
+    # The kernel would take megabytes for a client that is slow: seconds of video that
+    # are old when they arrive (7.7 s were measured, and 0.5 s with this). Connections
+    # that aren't TCP have no such limit.
+    limit = getattr(feed, "unsent", None)
+    if limit is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, limit)
 
 
 def _close(sock: native.RawSocket, outcome: Outcome) -> None:

@@ -35,10 +35,14 @@ class Viewer:
     :raises TooManyVariantsError: the camera has as many sizes and qualities as it may.
     :raises MissingExtraError: Pillow is needed for this size or quality.
 
+    :ivar unsent: bytes that the kernel may hold back for it, where a driver can say so.
+        What is newest then is newest when it arrives, too.
     :ivar shown: frames that it got.
     :ivar dropped: frames that came while it was busy with another.
     :ivar bytes: bytes that it got.
     """
+
+    unsent = 65_536
 
     __slots__ = (
         "_begun",

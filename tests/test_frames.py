@@ -39,7 +39,7 @@ def app() -> Flask:
 def camera(app: Flask, source: HandSource) -> Iterator[Camera]:
     """Its camera, which views here show."""
     sluice: Sluice = app.extensions["sluice"]
-    made = sluice.camera("door", source, grace=0)
+    made = sluice.camera("door", source, grace=0.2)
     app.add_url_rule("/door", view_func=lambda: stream_frames(made))
     app.add_url_rule("/door.jpg", "jpg", lambda: snapshot_frame(made, timeout=0.1))
     app.add_url_rule("/door.json", "json", lambda: jsonify(made.stats))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-from flask_sluice.video import Camera, camera
+from flask_sluice.video import Camera, camera, capture
 from helpers import until
 from video.watching import END, Eyes, HandSource, Steady, is_no_signal, is_signal, jpeg
 
@@ -196,6 +196,57 @@ def test_a_source_that_hangs_from_the_start(
     shared = make_camera(source)
     with Eyes(shared) as eyes:
         assert is_no_signal(eyes.see())
+
+
+def test_a_source_is_closed_on_its_thread(make_camera: MakeCamera) -> None:
+    """Also one that isn't a generator, and that somebody else holds."""
+    closed_on: list[int] = []
+
+    class Device:
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            self.thread = threading.get_ident()
+            return jpeg(1)
+
+        def close(self):
+            closed_on.append(threading.get_ident())
+
+    device = Device()
+    shared = make_camera(lambda: device)
+    with Eyes(shared) as eyes:
+        eyes.see()
+    until(lambda: shared.state == "idle")
+    assert closed_on == [device.thread]
+    assert device.thread != threading.get_ident()
+
+
+@pytest.mark.parametrize("lasts", [False, True])
+def test_the_waits_grow(
+    make_camera: MakeCamera,
+    source: HandSource,
+    monkeypatch: pytest.MonkeyPatch,
+    lasts: bool,
+) -> None:
+    """Each is twice as long as the one before, unless the source has lasted."""
+    monkeypatch.setattr(capture, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(capture, "LONGEST_WAIT", 0.05)
+    monkeypatch.setattr(capture, "STEADY", 0.0 if lasts else 10.0)
+    monkeypatch.setattr(capture.random, "uniform", lambda low, high: (low + high) / 2)
+    shared = make_camera(source)
+    waits: list[float | None] = []
+    lost = shared.lost
+
+    def noted(error: BaseException, delay: float | None) -> None:
+        waits.append(delay)
+        lost(error, delay)
+
+    monkeypatch.setattr(shared, "lost", noted)
+    with Eyes(shared):
+        source.put(*[OSError("unplugged")] * 5)
+        until(lambda: len(waits) == 5)
+    assert waits == ([0.01] * 5 if lasts else [0.01, 0.02, 0.04, 0.05, 0.05])
 
 
 @pytest.mark.usefixtures("quick_retries")

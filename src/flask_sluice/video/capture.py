@@ -67,6 +67,13 @@ class Capture:
             native.start_worker(self._run, name)
 
     def _run(self) -> None:
+        try:
+            self._supervise()
+        except BaseException as error:  # noqa: BLE001 - the next viewer starts another
+            self._camera.ended()
+            native.post(partial(log.error, "A capture has ended", exc_info=error))
+
+    def _supervise(self) -> None:
         camera = self._camera
         failures = 0
         while camera.goes_on():
@@ -98,13 +105,14 @@ class Capture:
         camera = self._camera
         pace = Pace(camera.fps or MOST)
         takes_all = camera.fps is None
-        last = asked = time.monotonic()
-        waited = 1.0
+        last: float | None = None
+        asked, waited = time.monotonic(), 1.0
         for frame in frames:
             now = time.monotonic()
-            camera.interval += (now - last - camera.interval) / 8
-            waited += (now - asked - waited) / 8
+            if last is not None:
+                camera.interval += (now - last - camera.interval) / 8
             last = now
+            waited += (now - asked - waited) / 8
             is_due = pace.is_due(now, camera.interval)
             if is_due:
                 pace.took(now)

@@ -26,6 +26,7 @@ __all__ = ["frames", "no_signal"]
 SIZE = (640, 360)
 BARS = ("#bfbfbf", "#bfbf00", "#00bfbf", "#00bf00", "#bf00bf", "#bf0000", "#0000bf")
 BAND = 0.72  # where the bars end, as a part of the height
+LARGEST = 4096  # pixels a side of a "no signal"
 TURN = 4.0  # seconds that the ball takes to cross the picture and come back
 
 READY_MADE = Path(__file__).with_name("no-signal.jpg")
@@ -86,7 +87,7 @@ def no_signal(like: bytes | None, size: tuple[int, int] | None) -> bytes:
     if not picture.is_installed():
         return READY_MADE.read_bytes()
     shape = picture.shape(like) if like else None
-    if shape is None:
+    if shape is None or max(shape) > LARGEST:
         scale = min(1.0, *(a / b for a, b in zip(size or SIZE, SIZE, strict=True)))
         shape = max(1, round(SIZE[0] * scale)), max(1, round(SIZE[1] * scale))
     return _no_signal(*shape)

@@ -36,7 +36,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(asyncio|collections|contextlib|datetime|http|types|typing)\..*"),
     # Internal classes: an app is handed one, and never makes one.
     (r"py:class", r"flask_sluice\.(extension|state)\.\w+"),
-    (r"py:class", r"flask_sluice\.(pubsub|serve|wire)\.\w+\.\w+"),
+    (r"py:class", r"flask_sluice\.(formats|pubsub|serve|video|wire)\.\w+\.\w+"),
     (r"py:class", r"WSGIApplication|SansIOResponse"),  # of type stubs, of Werkzeug
     (r"py:(class|obj)", r"(flask_sluice\.testing\.)?_[PR]"),  # type variables
     (r"py:(class|obj)", r"flask_sluice\.(deferral\.R|pages\.deferred\.T)"),

@@ -6,7 +6,6 @@ asks.
 
 from __future__ import annotations
 
-import atexit
 import time
 import weakref
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from .. import native
 from ..errors import ArgumentError
 from ..pubsub.channel import drain
+from ..stopping import before_stop
 from .camera import Camera
 
 __all__ = ["Cameras"]
@@ -96,4 +96,4 @@ def end_all(patience: float = PATIENCE) -> None:
 
 
 native.after_fork(_renew_all)
-atexit.register(end_all)
+before_stop(end_all)

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from helpers import until
 from servers.client import WHOLE, Client, fetch, opened
 from servers.harness import Row, Server
 from servers.rows import every_server, only
@@ -187,6 +188,21 @@ def test_sigterm_ends_with_the_last_frame(
     assert answer.body.endswith(b"--\r\n")
     # The last part is a whole frame.
     assert answer.body.rpartition(b"\r\n--")[0].endswith(b".\xff\xd9")
+
+
+@only("gunicorn-gevent")
+def test_under_gevent_a_capture_leaves_nothing_behind(server: Server, key: str) -> None:
+    """Its thread has a hub of its own, with descriptors, and that goes with it."""
+
+    def run(number: int) -> None:
+        fetch(server.port, f"/camera/steady/{key}{number}/jpg")
+        is_closed(server, f"{key}{number}")
+
+    run(0)
+    before = len(server.descriptors())
+    for number in range(1, 6):
+        run(number)
+    until(lambda: len(server.descriptors()) <= before)
 
 
 @only("gunicorn-gevent")

@@ -157,6 +157,18 @@ def test_it_ends_with_the_last_frame(
         assert eyes.part() is None
 
 
+def test_one_who_comes_when_the_process_ends(
+    make_camera: MakeCamera, source: HandSource
+) -> None:
+    """It isn't kept waiting for a camera that doesn't start any more."""
+    camera = make_camera(source)
+    camera.end()
+    with Eyes(camera, "length") as eyes:
+        assert (eyes.part() or b"").startswith(b"--")
+        assert eyes.part() is None
+    assert source.opened == 0
+
+
 def test_drain_ends_those_who_watch(
     make_camera: MakeCamera, source: HandSource
 ) -> None:

@@ -220,19 +220,23 @@ class Camera:
             with self.board.lock:
                 self._tally.left(viewer)
 
-    def start(self) -> None:
-        """Have a capture run, if none does. Call it where the app's own code runs."""
+    def start(self) -> bool:
+        """Have a capture run, if none does. Call it where the app's own code runs.
+
+        :return: False if the process is about to end.
+        """
         native.crew()
         now = time.monotonic()
         with self.board.lock:
-            is_first = not (self._is_running or self._is_ending)
+            if self._is_ending:
+                return False
+            is_first = not self._is_running
             if is_first:
                 self._is_running = True
                 self._state = "starting"
                 self._frame_at = self._shown_at = now
                 self._tally.begin()
-            beats = self._is_running and not self._is_beating
-            self._is_beating |= beats
+            beats, self._is_beating = not self._is_beating, True
         if is_first:
             _tell(signals.camera_started, self)
             try:
@@ -242,6 +246,7 @@ class Camera:
                 raise
         if beats:
             pulse().enter(self, now + BEAT)
+        return True
 
     # For the capture, on its thread.
 

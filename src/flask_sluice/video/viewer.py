@@ -98,7 +98,8 @@ class Viewer:
 
     def start(self) -> None:
         """Have the camera run. Call it where the app's own code runs."""
-        self._camera.start()
+        if not self._camera.start():
+            self.dismiss()
 
     # As a feed.
 

@@ -53,7 +53,7 @@ class Sluice:
 
     def __init__(self, app: Flask | None = None) -> None:
         self._hub = Hub()
-        self._cameras = Cameras()
+        self._cameras = Cameras(self._hub.open_broker)
         if app is not None:
             self.init_app(app)
 

@@ -35,7 +35,6 @@ __all__ = [
     "Greenlets",
     "RawSocket",
     "after_fork",
-    "breathe",
     "crew",
     "epoll",
     "hire",
@@ -94,11 +93,6 @@ def pending_events(fd: int, events: int) -> int:
     return sum(found for _, found in poller.poll(0))
 
 
-def breathe(seconds: float) -> None:
-    """Let the system's other threads run, for a moment."""
-    _original("time", "sleep")(seconds)
-
-
 def start_thread(target: Callable[[], None]) -> None:
     """Start a thread of the operating system that doesn't keep the process alive."""
     _original("_thread", "start_new_thread")(target, ())
@@ -125,7 +119,7 @@ def _with_own_hub(target: Callable[[], None]) -> None:
 
 
 def sleep(seconds: float) -> None:
-    """Have this thread of the operating system sleep."""
+    """Have this thread of the operating system sleep, so that others may run."""
     _original("time", "sleep")(seconds)
 
 

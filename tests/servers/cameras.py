@@ -7,6 +7,7 @@ key; what a source's generator did is in the journal.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -98,6 +99,18 @@ def camera(key: str) -> Any:
     """Show it."""
     fps = request.args.get("fps", type=float)
     return stream_frames(_made(key), fps=fps)
+
+
+@cameras.get("/camera/whose/<key>")
+def whose(key: str) -> Any:
+    """Show which process captures."""
+
+    def frames() -> Iterator[bytes]:
+        while True:
+            time.sleep(1 / 30)
+            yield jpeg(os.getpid())
+
+    return stream_frames(_camera(key, lambda: frames))
 
 
 @cameras.get("/camera/steady/<key>/jpg")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -184,3 +185,47 @@ def test_a_program_without_flask_publishes(row: Row) -> None:
         hub.channel("news").publish(str(number))
         for browser in browsers:
             until(lambda browser=browser: str(number) in browser.ledger)
+
+
+@only("gunicorn-gthread", "gunicorn-gevent")
+def test_one_worker_has_the_camera(row: Row) -> None:
+    """All viewers see its frames; when it is killed, another one's, and only that."""
+    if needs(*row.requires).args[0]:
+        pytest.skip(needs(*row.requires).kwargs["reason"])
+    with cluster(row) as made, contextlib.ExitStack() as stack:
+        watchers = []
+        for _ in range(9):
+            client = stack.enter_context(Client(made.port))
+            client.send("/camera/whose/radar")
+            client.until(b"\xff\xd9")
+            watchers.append(client)
+        first = {capturing(client) for client in watchers}
+        assert len(first) == 1
+        psutil.Process(first.pop()).kill()
+        left = [client for client in watchers if is_left(client)]
+        assert left
+        before = [len(client.answer.body) for client in left]
+        for client, seen in zip(left, before, strict=True):
+            until(
+                lambda c=client, n=seen: c.read() and b"\xff\xd9" in c.answer.body[n:],
+                START_SECONDS,
+            )
+        assert len({capturing(client) for client in left}) == 1
+
+
+PICTURE = re.compile(rb"\xff\xd8#(\d+);")
+
+
+def capturing(client: Client) -> int:
+    """Give the process that made the last frame."""
+    return int(PICTURE.findall(client.answer.body)[-1])
+
+
+def is_left(client: Client) -> bool:
+    """Read what is there; tell whether the stream goes on."""
+    client.socket.settimeout(0.3)
+    with contextlib.suppress(TimeoutError):
+        while client.read():
+            pass
+    client.socket.settimeout(PATIENCE)
+    return client.answer.ending is None

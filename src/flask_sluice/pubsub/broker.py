@@ -45,8 +45,8 @@ class Link(Protocol):
     def unsubscribe(self, topics: Sequence[str]) -> None:
         """Don't, any more."""
 
-    def receive(self, timeout: float) -> tuple[str, str, Place, bytes] | None:
-        """Give the next arrival: its kind, its topic, and for a "message" the rest.
+    def receive(self, timeout: float) -> tuple[str, str, bytes] | None:
+        """Give the next arrival: its kind, its topic, and what a "message" says.
 
         A "subscribed" says that from now on nothing of its topic is missed. None:
         nothing in *timeout* seconds.
@@ -86,6 +86,21 @@ class Broker(Protocol):
 
     def since(self, name: str, place: Place) -> list[Stored]:
         """Give all from *place* on, itself included, the oldest first."""
+
+    def read(self, message: bytes) -> tuple[Place, bytes]:
+        """Give the place and the packet of a message that `publish` has sent."""
+
+    def shout(self, topic: str, message: bytes) -> None:
+        """Send *message* to all who listen now. It is kept nowhere."""
+
+    def listeners(self, topic: str) -> int:
+        """Count the connections that listen."""
+
+    def lease(self, name: str, holder: str, seconds: float) -> bool:
+        """Give *name* to *holder* for a while, also again, or tell that it is taken."""
+
+    def release(self, name: str, holder: str) -> None:
+        """Take it back from *holder*, if it has it."""
 
     def keep(self, folder: str, texts: dict[str, str], seconds: float) -> None:
         """Keep *texts* by their names, beside those that are in *folder*.

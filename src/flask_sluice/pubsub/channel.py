@@ -109,7 +109,7 @@ class Channel:
         # before Python gives them a turn, which is after 5 ms or a thousand events.
         # One that doesn't read for this long is slow by itself, and isn't waited for.
         if ahead and not ahead % (ring.history // 4 or 1) and ahead <= ring.history:
-            native.breathe(BREATH)
+            native.sleep(BREATH)
         return f"{ring.epoch}-{seq}"
 
     def cursor(self) -> str:

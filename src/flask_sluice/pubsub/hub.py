@@ -41,6 +41,7 @@ class Hub:
     ) -> None:
         self._kept = kept
         self._url = MEMORY
+        self._wait = wait
         self._broker: Broker | None = None
         self._listener: Listener | None = None
         self._lock = native.lock()
@@ -69,10 +70,14 @@ class Hub:
                     " broker: say SLUICE_BROKER_URL before the first publish(), and the"
                     " same in all apps that share them."
                 )
-            self._url, self._broker = broker, made
+            self._url, self._wait, self._broker = broker, wait, made
             self._listener = None if made is None else Listener(made)
             for channel in self._all.values():
                 self._mirror(channel)
+
+    def open_broker(self) -> Broker | None:
+        """Give another one like `broker`, whose connections are its caller's own."""
+        return open_broker(self._url, self._wait)
 
     @property
     def broker(self) -> Broker | None:

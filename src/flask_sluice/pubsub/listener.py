@@ -112,12 +112,12 @@ class Listener:
         while True:
             arrival = link.receive(TICK)
             if arrival is not None:
-                kind, topic, place, packet = arrival
+                kind, topic, message = arrival
                 mirror = self._mirrors.get(topic)
                 if mirror is None:
                     pass
                 elif kind == "message":
-                    mirror.offer(place, packet)
+                    mirror.offer(*self._broker.read(message))
                 else:
                     mirror.load()
                     self._found()

@@ -82,6 +82,17 @@ redis.call('PUBLISH', ARGV[2], id .. ' ' .. packet)
 return id
 """
 
+LEASE = """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+RELEASE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return 1
+"""
+
 # Redis is starting, or somebody else is being made its master: this passes.
 PASSING = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OSError)
 
@@ -123,6 +134,8 @@ class RedisBroker:
         pool = self.client.connection_pool
         self._db = pool.connection_kwargs.get("db") or 0
         self._script = self.client.register_script(SCRIPT)
+        self._lease = self.client.register_script(LEASE)
+        self._release = self.client.register_script(RELEASE)
 
     def _defaults(self) -> dict[str, Any]:
         said = dict(parse_qsl(urlsplit(self._url).query))
@@ -196,6 +209,30 @@ class RedisBroker:
             last = page[-1].place
             begin = f"({last.epoch}-{last.seq}"
 
+    def read(self, message: bytes) -> tuple[Place, bytes]:
+        """Give the place and the packet of a message that `publish` has sent."""
+        place, _, packet = message.partition(b" ")
+        return _place(place), packet
+
+    def shout(self, topic: str, message: bytes) -> None:
+        """Send *message* to all who listen now."""
+        self._try(lambda _: self.client.publish(topic, message), 0.0)
+
+    def listeners(self, topic: str) -> int:
+        """Count the connections that listen."""
+        found: Any = self._try(lambda _: self.client.pubsub_numsub(topic), 0.0)
+        return int(found[0][1])
+
+    def lease(self, name: str, holder: str, seconds: float) -> bool:
+        """Give *name* to *holder* for a while, or tell that it is taken."""
+        keys, args = [self._folder(name)], (holder, round(seconds * 1000))
+        return bool(self._try(lambda _: self._lease(keys=keys, args=args), 0.0))
+
+    def release(self, name: str, holder: str) -> None:
+        """Take it back from *holder*, if it has it."""
+        keys, args = [self._folder(name)], [holder]
+        self._try(lambda _: self._release(keys=keys, args=args), 0.0)
+
     def keep(self, folder: str, texts: dict[str, str], seconds: float) -> None:
         """Keep *texts* in *folder*."""
         key = self._folder(folder)
@@ -268,7 +305,7 @@ class RedisLink:
         except (RedisError, OSError) as error:
             raise BrokerError(self._where, error) from error
 
-    def receive(self, timeout: float) -> tuple[str, str, Place, bytes] | None:
+    def receive(self, timeout: float) -> tuple[str, str, bytes] | None:
         """Give the next arrival; None after *timeout* seconds without one."""
         connection = self._connection
         try:
@@ -282,10 +319,9 @@ class RedisLink:
             raise BrokerError(self._where, error) from error
         kind = reply[0]
         if kind == b"message":
-            place, _, packet = reply[2].partition(b" ")
-            return "message", reply[1].decode(), _place(place), packet
+            return "message", reply[1].decode(), reply[2]
         if kind == b"subscribe":
-            return "subscribed", reply[1].decode(), Place(0, 0), b""
+            return "subscribed", reply[1].decode(), b""
         return None
 
     def close(self) -> None:

@@ -56,11 +56,13 @@ class Board:
             self.readers.add(viewer)
         return variant, is_new
 
-    def leave(self, viewer: Viewer, variant: Variant) -> bool:
-        """Count *viewer* no more; tell whether it was counted."""
+    def leave(
+        self, viewer: Viewer, variant: Variant, told: Callable[[Viewer], object]
+    ) -> None:
+        """Count *viewer* no more, and tell *told*, with the lock held, if it was."""
         with self.lock:
             if viewer not in self.readers:
-                return False
+                return
             self.readers.discard(viewer)
             variant.viewers.discard(viewer)
             variant.waiting.discard(viewer)
@@ -68,7 +70,7 @@ class Board:
                 del self._variants[variant.key]
             if not self.readers:
                 self.left_at = time.monotonic()
-        return True
+            told(viewer)
 
     def variants(self) -> list[Variant]:
         """Give what is watched. With the lock held."""

@@ -12,22 +12,24 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 import time
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from .. import native, signals
 from ..errors import NoSignalError
 from ..formats.multipart import Multipart, Style, framings
+from ..pubsub.broker import Broker
 from ..pubsub.channel import enroll
 from ..pubsub.pulse import pulse
 from . import checks, picture
 from .board import Board
 from .capture import Capture
-from .pattern import no_signal
+from .relay import Ready, Relay
+from .snapshot import first_picture
 from .sources import is_built_in, opener
 from .stats import CameraStats, State, Tally
+from .telling import tell
 from .variant import Key, Picture, Variant
 from .viewer import Viewer
 
@@ -88,6 +90,8 @@ class Camera:
         self.still_every = still_every
         self.greenlet = greenlet and not is_built_in(source)
         self.open = opener(source, fps)
+        self._key = Key(size, quality)
+        self.relay: Relay | None = None
         self.renew()
         enroll(self)
 
@@ -102,6 +106,14 @@ class Camera:
         self._raw: object = None
         self._held: object = None
         self._frame_at = self._shown_at = 0.0
+
+    def share(self, open_broker: Callable[[], Broker | None]) -> None:
+        """Have one process capture for all that *open_broker* reaches.
+
+        :param open_broker: gives connections; None: this process is by itself.
+        """
+        self.relay = Relay(self, self.open, open_broker)
+        self.open = self.relay.frames
 
     def __repr__(self) -> str:
         return f"<Camera {self.name!r} {self._state} {self.viewers} viewers>"
@@ -159,21 +171,12 @@ class Camera:
         :raises ArgumentError: an argument can't be used.
         :raises TooManyVariantsError: too many sizes and qualities are watched.
         """
-        end = time.monotonic() + timeout
-        viewer = self.watch(size=size, quality=quality)
-        try:
+        with contextlib.closing(self.watch(size=size, quality=quality)) as viewer:
             viewer.start()
-            while True:
-                ready = threading.Event()
-                with self.board.lock:
-                    state, jpeg = self._state, viewer.jpeg
-                    self.board.ask(partial(_set, ready))
-                if state == "live" and jpeg is not None:
-                    return jpeg
-                if state == "no signal" or not ready.wait(end - time.monotonic()):
-                    raise NoSignalError(self.name, self._tally.error, RETRY_AFTER)
-        finally:
-            viewer.close()
+            jpeg = first_picture(self, viewer, timeout)
+        if jpeg is None:
+            raise NoSignalError(self.name, self._tally.error, RETRY_AFTER)
+        return jpeg
 
     # For viewers.
 
@@ -201,24 +204,31 @@ class Camera:
         # at once.
         with self.board.lock:
             state, raw, number = self._state, self._raw, self._tally.captured
+        made = None
         if state == "no signal":
-            made = _no_signal(variant)
+            made = variant.no_signal()
         elif raw is not None:
             # The source may have closed its image by now. Then the next one will do.
-            try:
+            with contextlib.suppress(Exception):
                 made = Picture(self._encoded(raw, variant.key), number)
-            except Exception:  # noqa: BLE001 - whatever a closed image raises
-                return
-        else:
-            return
-        now = time.monotonic()
-        self.board.show({variant: made}, now, lambda: variant.latest.picture is None)
+        if made is not None:
+            shown = {variant: made}
+            self.board.show(
+                shown, time.monotonic(), lambda: variant.latest.picture is None
+            )
+
+    def newest(self) -> bytes | None:
+        """Give the last frame in the camera's own size; None if there is none."""
+        with self.board.lock:
+            raw = self._raw
+        # It may be closed by now, and then the next one will do.
+        with contextlib.suppress(Exception):
+            return None if raw is None else self._encoded(raw, self._key)
+        return None
 
     def leave(self, viewer: Viewer, variant: Variant) -> None:
         """Count *viewer* no more."""
-        if self.board.leave(viewer, variant):
-            with self.board.lock:
-                self._tally.left(viewer)
+        self.board.leave(viewer, variant, self._tally.left)
 
     def start(self) -> bool:
         """Have a capture run, if none does. Call it where the app's own code runs.
@@ -238,7 +248,7 @@ class Camera:
                 self._tally.begin()
             beats, self._is_beating = not self._is_beating, True
         if is_first:
-            _tell(signals.camera_started, self)
+            tell(signals.camera_started, self)
             try:
                 Capture(self).start()
             except BaseException:
@@ -254,7 +264,9 @@ class Camera:
         """Tell whether anyone watches, or did a moment ago."""
         if self._is_ending:
             return False
-        return bool(self.viewers) or now - self.board.left_at < self.grace
+        if self.viewers or now - self.board.left_at < self.grace:
+            return True
+        return self.relay is not None and self.relay.has_others
 
     def goes_on(self) -> bool:
         """Tell whether to open the source (again). If not, the capture has ended.
@@ -276,10 +288,13 @@ class Camera:
             self._is_running = False
             self._state = "idle"
             self._raw = self._held = None
-        _tell(signals.camera_stopped, self)
+        tell(signals.camera_stopped, self)
 
     def publish(self, frame: object, now: float) -> None:
         """Show *frame* to everyone."""
+        if self.relay is not None and self.relay.has_others:
+            frame = Ready(self._encoded(frame, self._key), frame)
+            self.relay.send(frame.jpeg)
         with self.board.lock:
             self._tally.captured += 1
             number = self._tally.captured
@@ -312,16 +327,21 @@ class Camera:
         if delay is None:
             complain = partial(log.error, "Camera %r: %s", self.name, error)
         else:
-            complain = partial(log.error, FAILED, self.name, delay, exc_info=error)
+            told = "Camera %r has failed, and is tried again in %.1f s"
+            complain = partial(log.error, told, self.name, delay, exc_info=error)
         native.post(complain)
-        _tell(signals.camera_failed, self, error=error)
-        made = {each: _no_signal(each) for each in variants}
+        tell(signals.camera_failed, self, error=error)
+        made = {each: each.no_signal() for each in variants}
         self._show(made, time.monotonic(), "no signal")
 
     def _is_own(self, key: Key) -> bool:
         return key == (None, self.quality)
 
     def _encoded(self, frame: object, key: Key) -> bytes:
+        if isinstance(frame, Ready):
+            if key == self._key:
+                return frame.jpeg
+            frame = frame.raw
         return picture.encoded(
             frame, key.size, key.quality, untouched=self._is_own(key)
         )
@@ -329,9 +349,8 @@ class Camera:
     def _pictures(
         self, frame: object, variants: list[Variant], number: int
     ) -> dict[Variant, Picture]:
-        return {
-            each: Picture(self._encoded(frame, each.key), number) for each in variants
-        }
+        encoded = self._encoded
+        return {each: Picture(encoded(frame, each.key), number) for each in variants}
 
     def _show(self, made: dict[Variant, Picture], now: float, state: State) -> None:
         # Not if a frame has come, or a failure, while this was made.
@@ -373,24 +392,3 @@ class Camera:
         """Have the capture end with its next frame; tell whether one runs."""
         self._is_ending = True
         return self._is_running
-
-
-def _no_signal(variant: Variant) -> Picture:
-    last = variant.latest.picture
-    return Picture(no_signal(last.jpeg if last else None, variant.key.size), 0)
-
-
-FAILED = "Camera %r has failed, and is tried again in %.1f s"
-
-
-def _set(ready: threading.Event) -> None:
-    # From the capture's thread, which under gevent isn't the one of the greenlets.
-    if native.is_gevent():
-        native.post(ready.set)
-    else:
-        ready.set()
-
-
-def _tell(signal: Any, camera: Camera, **more: Any) -> None:
-    if signal.receivers:
-        native.post(partial(signal.send, camera, camera=camera, **more))

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from .. import native
 from ..errors import ArgumentError
+from ..pubsub.broker import Broker
 from ..pubsub.channel import drain
 from ..stopping import before_stop
 from .camera import Camera
@@ -22,9 +24,14 @@ PATIENCE = 1.0  # seconds that the process waits for sources to be closed
 
 
 class Cameras:
-    """The cameras of one app."""
+    """The cameras of one app.
 
-    def __init__(self) -> None:
+    :param open_broker: gives connections to what the app's processes share; None: each
+        has cameras of its own.
+    """
+
+    def __init__(self, open_broker: Callable[[], Broker | None]) -> None:
+        self._open_broker = open_broker
         self._lock = native.lock()
         self._all: dict[str, Camera] = {}
         self._options: dict[str, tuple[object, dict[str, Any]]] = {}
@@ -46,6 +53,7 @@ class Cameras:
                 return found
             if found is None:
                 found = self._all[name] = Camera(name, source, **options)
+                found.share(self._open_broker)
                 self._options[name] = source, options
             elif not self._is_same(name, source, options):
                 raise ArgumentError(

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import native
 from .pace import Pace
+from .relay import NOTHING
 
 if TYPE_CHECKING:
     from .camera import Camera
@@ -38,6 +39,7 @@ FIRST_WAIT = 0.5  # seconds before the first new attempt, give or take half
 LONGEST_WAIT = 30.0
 STEADY = 10.0  # seconds that a source has to last for the waits to begin anew
 STEP = 0.1  # seconds; how soon a waiting capture notices that nobody watches any more
+
 
 MOST = 120  # frames a second that are taken from a source without an fps
 RUNAWAY = 0.001  # seconds for a frame, less than which no camera takes
@@ -109,6 +111,10 @@ class Capture:
         asked, waited = time.monotonic(), 1.0
         for frame in frames:
             now = time.monotonic()
+            if frame is NOTHING:
+                if not camera.is_wanted(now):
+                    return None
+                continue
             if last is not None:
                 camera.interval += (now - last - camera.interval) / 8
             last = now

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..formats.multipart import Multipart, Style
+from .pattern import no_signal
 
 if TYPE_CHECKING:
     from .viewer import Viewer
@@ -93,3 +94,8 @@ class Variant:
         """Have the latest sent once more."""
         picture = self.latest.picture
         return [] if picture is None else self.show(picture, now)
+
+    def no_signal(self) -> Picture:
+        """Make the picture that there is none."""
+        last = self.latest.picture
+        return Picture(no_signal(last.jpeg if last else None, self.key.size), 0)

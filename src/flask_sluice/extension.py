@@ -22,6 +22,7 @@ from .hints.gathering import install as install_hints
 from .hints.links import offer
 from .pubsub.channel import Channel
 from .pubsub.hub import Hub
+from .script import serve_script
 from .serve.stream import Stream
 from .state import KEY, State, requested_state, state_of
 from .tags import install
@@ -77,6 +78,7 @@ class Sluice:
         install_hints(app, state.settings, self._hub.broker)
         offer(app)
         offer_commands(app)
+        serve_script(app)
         # For sluice.cursor() in a page. Not by app.context_processor(): a program
         # written for FlaskSR makes its Sluice in its first request.
         processors = app.template_context_processors

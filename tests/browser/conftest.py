@@ -73,30 +73,43 @@ def servers() -> Iterator[ExitStack]:
 
 
 @pytest.fixture
-def page(
+def tab(
     browsers: Browsers,
     engine: str,
     javascript: bool,
     complaints: list[str],
     servers: ExitStack,
-) -> Iterator[Page]:
-    """A new page, without cookies. A complaint that is left at the end is a failure."""
+) -> Iterator[Callable[[], Page]]:
+    """Open one more page of this test's visitor.
+
+    A complaint that is left at the end is a failure.
+    """
 
     def note(message: ConsoleMessage) -> None:
         if message.type == "error":
             complaints.append(message.text)
 
+    def open_one() -> Page:
+        opened = context.new_page()
+        opened.set_default_timeout(PATIENCE_MS)
+        opened.add_init_script(TELL_VIOLATIONS)
+        opened.on("console", note)
+        opened.on("pageerror", lambda error: complaints.append(str(error)))
+        opened.on("crash", lambda _: complaints.append("the page crashed"))
+        return opened
+
     context = browsers.context(engine, javascript=javascript)
-    opened = context.new_page()
-    opened.set_default_timeout(PATIENCE_MS)
-    opened.add_init_script(TELL_VIOLATIONS)
-    opened.on("console", note)
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("crash", lambda _: complaints.append("the page crashed"))
-    yield opened
-    opened.close()
+    yield open_one
+    for opened in context.pages:
+        opened.close()
     context.clear_cookies()
     assert complaints == []
+
+
+@pytest.fixture
+def page(tab: Callable[[], Page]) -> Page:
+    """A new page, without cookies."""
+    return tab()
 
 
 @pytest.fixture

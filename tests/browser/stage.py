@@ -1,0 +1,151 @@
+"""An app with one channel and a page that listens: what the tests of events play on.
+
+In: events that a test publishes, and answers that it wants instead of a stream. Out:
+what the page has heard, and what it has asked for. The page has a strict policy.
+`browser.stage:create_app()` is the same for another process, where requests publish.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flask import Flask, Response, render_template_string, request
+
+from flask_sluice import Sluice, stream_events
+from flask_sluice.events import last_event_id
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; base-uri 'none'"
+
+PAGE = """<!doctype html><title>Events</title>
+<html data-cursor="{{ sluice.cursor('c') }}">
+<script type="module" src="{{ url_for('page_script') }}"></script>"""
+
+# `listen` notes all that a source says; `gather` does until its first stream is over.
+SCRIPT = """
+import { Live } from "{{ url_for('sluice.script') }}";
+const KINDS = {
+    plain: (url, { cursor = "" }) =>
+        new EventSource(cursor ? `${url}?last_event_id=${cursor}` : url),
+    live: (url, options) => new Live(url, options),
+};
+window.Live = Live;
+window.listen = (kind, url, options = {}, names = []) => {
+    const source = KINDS[kind](url, options);
+    const heard = [], said = [], told = [];
+    for (const name of ["message", ...names])
+        source.addEventListener(name, (e) =>
+            heard.push([e.type, e.data, e.lastEventId]));
+    source.addEventListener("reset", (e) =>
+        told.push([JSON.parse(e.data).reason, e.reason, e.channels?.c]));
+    for (const name of ["open", "error"])
+        source.addEventListener(name, () => said.push(name));
+    source.addEventListener("statechange", () => said.push(source.state));
+    return Object.assign(window, { source, heard, said, told }).source;
+};
+window.gather = (kind, url, names) => new Promise((done) => {
+    const source = listen(kind, url, {}, names);
+    source.onerror = () => { source.close(); done(heard); };
+});
+window.ready = true;
+"""
+
+
+class Asked(NamedTuple):
+    """One request for the stream."""
+
+    at: float
+    header: str | None
+    query: str | None
+
+    @property
+    def last(self) -> str | None:
+        """What its client has seen last."""
+        return self.header or self.query
+
+
+class Stage:
+    """The app, its channel, and what was asked of it.
+
+    :ivar answers: responses that are given, one after the other, before any stream.
+    :ivar options: how streams are made.
+    """
+
+    def __init__(self) -> None:
+        self.app = Flask("stage")
+        self.sluice = Sluice(self.app)
+        self.channel = self.sluice.channel("c")
+        self.asked: list[Asked] = []
+        self.answers: deque[Response] = deque()
+        self.options: dict[str, Any] = {"retry": 20}
+        self.app.add_url_rule("/", "page", self._page)
+        self.app.add_url_rule("/page.js", "page_script", self._script)
+        self.app.add_url_rule("/events", "events", self._events)
+
+    def _page(self) -> Response:
+        response = Response(render_template_string(PAGE))
+        response.headers["Content-Security-Policy"] = POLICY
+        return response
+
+    def _script(self) -> Response:
+        return Response(render_template_string(SCRIPT), mimetype="text/javascript")
+
+    def _events(self) -> Response:
+        header = request.headers.get("Last-Event-ID")
+        query = request.args.get("last_event_id")
+        self.asked.append(Asked(time.monotonic(), header, query))
+        assert last_event_id() in (header, query)
+        if self.answers:
+            return self.answers.popleft()
+        return stream_events(self.channel, **self.options)
+
+    def publish(self, *data: object) -> list[str]:
+        """Publish these, one after the other; give their ids."""
+        return [self.channel.publish(each) for each in data]
+
+
+def listen(page: Page, url: str, kind: str = "live", **options: Any) -> None:
+    """Open the page, and have it listen to the events from its own cursor on."""
+    page.goto(url + "/")
+    page.evaluate(
+        """([kind, options]) => {
+            const { cursor } = document.documentElement.dataset;
+            listen(kind, "/events", { cursor, ...options }, ["left"]);
+        }""",
+        [kind, options],
+    )
+
+
+def data_heard(page: Page) -> list[str]:
+    """Give the data of all that the page has heard."""
+    return [data for _, data, _ in page.evaluate("heard")]
+
+
+def create_app() -> Flask:
+    """Make the app for a server of its own."""
+    stage = Stage()
+    app = stage.app
+
+    @app.get("/ping")
+    def ping() -> dict[str, int]:
+        return {"pid": os.getpid(), "readers": stage.channel.subscribers}
+
+    @app.post("/publish")
+    def publish() -> str:
+        return stage.channel.publish(request.get_data(as_text=True), event="left")
+
+    return app
+
+
+def numbers() -> Iterator[str]:
+    """Give "0", "1" and so on."""
+    n = 0
+    while True:
+        yield str(n)
+        n += 1

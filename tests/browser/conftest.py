@@ -15,6 +15,7 @@ from flask import Flask
 
 from browser.engines import ENGINES, Browsers
 from browser.serving import serving
+from browser.stage import Stage
 from browser.wire import Wire, wire_server
 from needs import needs
 
@@ -122,3 +123,18 @@ def wire(servers: ExitStack) -> Wire:
 def serve(servers: ExitStack) -> Callable[[Flask], str]:
     """Serve an app until the test is over; give its address."""
     return lambda app: servers.enter_context(serving(app))
+
+
+@pytest.fixture
+def stage() -> Stage:
+    """The app of this test."""
+    return Stage()
+
+
+@pytest.fixture
+def forgiven(tab: object, complaints: list[str]) -> Iterator[None]:
+    """The browser's own lines about requests that failed, as the test wants it."""
+    yield  # after `tab`, so its end comes first
+    complaints[:] = [
+        text for text in complaints if "Failed to load resource" not in text
+    ]

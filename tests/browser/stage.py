@@ -8,18 +8,23 @@ what the page has heard, and what it has asked for. The page has a strict policy
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import Flask, Response, render_template_string, request
 
+from browser.dom import holds
 from flask_sluice import Sluice, stream_events
 from flask_sluice.events import last_event_id
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
+
+    from flask_sluice.pubsub import Channel
 
 POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; base-uri 'none'"
 
@@ -86,7 +91,7 @@ class Stage:
         self.options: dict[str, Any] = {"retry": 20}
         self.app.add_url_rule("/", "page", self._page)
         self.app.add_url_rule("/page.js", "page_script", self._script)
-        self.app.add_url_rule("/events", "events", self._events)
+        self.app.add_url_rule("/events", "events", lambda: self.stream(self.channel))
 
     def _page(self) -> Response:
         response = Response(render_template_string(PAGE))
@@ -96,14 +101,34 @@ class Stage:
     def _script(self) -> Response:
         return Response(render_template_string(SCRIPT), mimetype="text/javascript")
 
-    def _events(self) -> Response:
+    def stream(self, *channels: Channel) -> Response:
+        """Note what is asked; answer with a stream of these, or as the test wants."""
         header = request.headers.get("Last-Event-ID")
         query = request.args.get("last_event_id")
         self.asked.append(Asked(time.monotonic(), header, query))
         assert last_event_id() in (header, query)
         if self.answers:
             return self.answers.popleft()
-        return stream_events(self.channel, **self.options)
+        return stream_events(*channels, **self.options)
+
+    @contextmanager
+    def publishing(self) -> Iterator[list[str]]:
+        """Publish "0", "1" and so on while the block runs; give what was."""
+        made: list[str] = []
+        over = threading.Event()
+
+        def publish() -> None:
+            while not over.wait(0.003):
+                self.channel.publish(str(len(made)))
+                made.append(str(len(made)))
+
+        thread = threading.Thread(target=publish)
+        thread.start()
+        try:
+            yield made
+        finally:
+            over.set()
+            thread.join()
 
     def publish(self, *data: object) -> list[str]:
         """Publish these, one after the other; give their ids."""
@@ -120,6 +145,11 @@ def listen(page: Page, url: str, kind: str = "live", **options: Any) -> None:
         }""",
         [kind, options],
     )
+
+
+def is_live(page: Page) -> None:
+    """Wait until it is."""
+    holds(page, "source.state == 'live'")
 
 
 def data_heard(page: Page) -> list[str]:
@@ -141,11 +171,3 @@ def create_app() -> Flask:
         return stage.channel.publish(request.get_data(as_text=True), event="left")
 
     return app
-
-
-def numbers() -> Iterator[str]:
-    """Give "0", "1" and so on."""
-    n = 0
-    while True:
-        yield str(n)
-        n += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from flask import Flask, Response
 
 from browser.dom import holds
 from browser.relay import Relay, relaying
-from browser.stage import Stage, data_heard, listen
+from browser.stage import Stage, data_heard, is_live, listen
 from helpers import until
 
 if TYPE_CHECKING:
@@ -23,30 +23,10 @@ pytestmark = pytest.mark.parametrize("engine", ["native"])
 
 
 @pytest.fixture
-def stage() -> Stage:
-    """The app of this test."""
-    return Stage()
-
-
-@pytest.fixture
 def relay(stage: Stage, serve: Serve, servers: ExitStack) -> Relay:
     """The way to it."""
     port = int(serve(stage.app).rpartition(":")[2])
     return servers.enter_context(relaying(port))
-
-
-@pytest.fixture
-def forgiven(tab: object, complaints: list[str]) -> Iterator[None]:
-    """The browser's own lines about requests that failed, as the test wants it."""
-    yield  # after `tab`, so its end comes first
-    complaints[:] = [
-        text for text in complaints if "Failed to load resource" not in text
-    ]
-
-
-def is_live(page: Page) -> None:
-    """Wait until it is."""
-    holds(page, "source.state == 'live'")
 
 
 # --- coming back ------------------------------------------------------------
@@ -98,6 +78,7 @@ def test_it_waits_as_long_as_the_server_wants(
     ]
     listen(page, serve(stage.app))
     until(lambda: len(stage.asked) == 3)
+    is_live(page)
     first, second, third = stage.asked
     assert second.at - first.at < 0.9 < third.at - second.at
 

@@ -79,6 +79,7 @@ NEEDS: dict[str, Need] = {
     "av": _python("av"),
     "brotli": _python("brotli"),
     "cheroot": _python("cheroot"),
+    "django-htmx": _python("django-htmx", "django_htmx"),
     "flask-sqlalchemy": _python("flask-sqlalchemy", "flask_sqlalchemy"),
     "gevent": _python("gevent"),
     "granian": _python("granian"),

@@ -13,9 +13,17 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flask import Flask, Response, render_template_string, request
+from flask import (
+    Flask,
+    Response,
+    render_template_string,
+    request,
+    send_from_directory,
+)
 
 from browser.dom import holds
 from flask_sluice import Sluice, stream_events
@@ -59,6 +67,25 @@ window.gather = (kind, url, names) => new Promise((done) => {
     source.onerror = () => { source.close(); done(heard); };
 });
 window.ready = true;
+"""
+
+# A page of htmx 2, with its extension or with sluice.js below that, or of htmx 4.
+HTMX = """<!doctype html><title>htmx</title>
+<meta name="htmx-config" content='{"includeIndicatorStyles": false}'>
+{% set n = version[0] %}
+<script src="/vendored/htmx-{{ n }}.min.js"></script>
+<script src="/vendored/ext/hx-sse-{{ n }}.min.js"></script>
+{% if version == "2-live" %}
+<script type="module" src="with-live.js"></script>{% endif %}
+{% set url = url_for("events", last_event_id=sluice.cursor("c")) %}
+{% if n == "2" %}
+<main hx-ext="sse" sse-connect="{{ url }}">
+<p sse-swap="message" hx-swap="beforeend"></p></main>
+{% else %}<p hx-sse:connect="{{ url }}" hx-swap="beforeend"></p>{% endif %}"""
+
+WITH_LIVE = """
+import { Live } from "{{ url_for('sluice.script') }}";
+htmx.createEventSource = (url) => new Live(url, { shared: true });
 """
 
 
@@ -167,7 +194,23 @@ def create_app() -> Flask:
         return {"pid": os.getpid(), "readers": stage.channel.subscribers}
 
     @app.post("/publish")
-    def publish() -> str:
-        return stage.channel.publish(request.get_data(as_text=True), event="left")
+    def publish() -> dict[str, str]:
+        return {"id": stage.channel.publish(request.get_data().decode())}
+
+    @app.get("/htmx/<version>")
+    def htmx(version: str) -> Response:
+        response = Response(render_template_string(HTMX, version=version))
+        response.headers["Content-Security-Policy"] = POLICY
+        return response
+
+    @app.get("/htmx/with-live.js")
+    def with_live() -> Response:
+        text = render_template_string(WITH_LIVE)
+        return Response(text, mimetype="text/javascript")
+
+    @app.get("/vendored/<path:name>")
+    def vendored(name: str) -> Response:
+        (folder,) = find_spec("django_htmx").submodule_search_locations
+        return send_from_directory(Path(folder, "static", "django_htmx"), name)
 
     return app

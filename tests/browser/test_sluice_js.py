@@ -53,18 +53,18 @@ def test_it_comes_back_after_errors(page: Page, stage: Stage, serve: Serve) -> N
 
 
 @pytest.mark.usefixtures("forgiven")
-@pytest.mark.parametrize("status", [401, 403, 404, 410])
-def test_a_refusal_is_the_end(
-    page: Page, stage: Stage, serve: Serve, status: int
-) -> None:
-    """And it says which one."""
-    listen(page, serve(stage.app))
-    is_live(page)
-    stage.answers.append(Response(status=status))
-    stage.channel.disconnect()
-    holds(page, "source.state == 'closed'")
-    assert page.evaluate("[source.status, source.readyState]") == [status, 2]
-    assert len(stage.asked) == 2
+def test_a_refusal_is_the_end(page: Page, stage: Stage, serve: Serve) -> None:
+    """Also of one that was let in before. And it says which one."""
+    page.goto(serve(stage.app))
+    for number, status in enumerate((401, 403, 404, 410, 204), 1):
+        page.evaluate("listen('live', '/events') && 0")
+        is_live(page)
+        stage.answers.append(Response(status=status))
+        stage.channel.disconnect()
+        holds(page, "source.state == 'closed'")
+        assert page.evaluate("[source.status, source.readyState]") == [status, 2]
+        assert page.evaluate("said.slice(-2)") == ["closed", "error"]
+        assert len(stage.asked) == 2 * number
 
 
 @pytest.mark.usefixtures("forgiven")

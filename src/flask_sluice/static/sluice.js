@@ -2,28 +2,28 @@
 // used is in docs/events.md, how it works in script.py, which serves it without spaces.
 
 // The place that an id names: {a: 1, b: 2} for "a-1.b-2", {} for one of another kind.
-let parse = (id) =>
-    /^\w+-\d+(\.\w+-\d+)*$/.test(id) ? Object.fromEntries(id.split(".").map((p) => p.split("-"))) : {},
+let parse = id =>
+    /^\w+-\d+(\.\w+-\d+)*$/.test(id) ? Object.fromEntries(id.split(".").map(p => p.split("-"))) : {},
   // Is place a further than b in any channel?
-  past = (a, b) => Object.keys(a).some((k) => !(+a[k] <= b[k])),
+  past = (a, b) => Object.keys(a).some(k => !(+a[k] <= b[k])),
   // The id of what two places have in common (pick is Math.min), or of both (Math.max).
   join = (pick, a, b) =>
-    Object.keys({ ...a, ...b }).sort().map((k) => k + "-" + pick(a[k] ?? b[k], b[k] ?? a[k])).join(".");
+    Object.keys({ ...a, ...b }).sort().map(k => k + "-" + pick(a[k] ?? b[k], b[k] ?? a[k])).join(".");
 
 export class Live extends EventTarget {
   state = "connecting";
   status = 0;
   readyState = 0;
 
-  constructor(url, { cursor, shared: N, credentials = "same-origin", heartbeat = 15 } = {}) {
+  constructor(url, { cursor, shared: N, credentials, heartbeat = 15 } = {}) {
     super();
     // A: alive, from start() to stop(). T: the turn, a connection in it. W: the last id on
     // the wire. L: the last id that this tab has seen. O: what comes is old to it.
     // K: ends the wait between two turns. D: the next one is due. N: the name that is shared.
-    let A, T, W, L, O, K, D, R = 2e3, off = new AbortController(),
+    let A, T, W, L, O, K, D, R = 2e3, off = new AbortController,
       ID = "last_event_id", TYPE = "text/event-stream",
-      { searchParams: q } = (url = new URL(url, document.baseURI)),
-      fire = (type) => this.dispatchEvent(new Event(type)),
+      { searchParams: q } = url = new URL(url, document.baseURI),
+      fire = type => this.dispatchEvent(new Event(type)),
       // n is the status of the last response, as a number.
       set = (state, n) => {
         let was = this.state;
@@ -38,7 +38,7 @@ export class Live extends EventTarget {
         else if (state == "closed" ? n : was == "live") fire("error");
       },
       // A block of the stream, or a state: from the connection, or from the tab that leads.
-      take = ({ state, n, id, type = "message", data, from }) => {
+      take = ({ state, n, id, type, data, from }) => {
         if (state) return set(state, n);
         if (id != null) {
           let a = N ? parse(id) : {}, b = parse(L), all = from == L || !past(a, {});
@@ -46,7 +46,7 @@ export class Live extends EventTarget {
           if (!O) this.lastEventId = L = all ? id : join(Math.max, a, b);
         }
         if (data == null || O) return;
-        let e = new MessageEvent(type, { data, lastEventId: L, origin: url.origin });
+        let e = new MessageEvent(type || "message", { data, lastEventId: L, origin: url.origin });
         try {
           if (type == "reset") Object.assign(e, JSON.parse(data));
         } catch {}
@@ -70,11 +70,11 @@ export class Live extends EventTarget {
       start = () => {
         if (A) return;
         // h is the tab that leads.
-        let own = (A = new AbortController()), me = Math.random(), h, bus,
-          post = (m) => bus.postMessage({ by: me, ...m }),
+        let own = A = new AbortController, me = Math.random(), h, bus,
+          post = m => bus.postMessage({ by: me, ...m }),
           ask = () => post({ ask: L }),
           run = () => {
-            post({ leads: (h = me) });
+            post({ leads: h = me });
             return lead(own, post);
           };
         if (!N) return lead(own, () => {});
@@ -87,13 +87,17 @@ export class Live extends EventTarget {
             h = m.by;
             this.lastEventId = L ||= m.id;
             set(m.state, m.n);
-          } else if (m.by == h) take(m);
-          else if (h == me && m.ask != null) {
+          } else if (m.by == h) {
+            take(m);
+            // A hidden tab's timers are slow: one that isn't hidden counts along.
+            if (m.wait) setTimeout(() => own == A && !document.hidden && post({ over: m.wait }), m.wait);
+          } else if (h == me && m.over) m.over == K?.wait && K();
+          else if (h == me) {
             post({ to: m.by, id: L, state: this.state, n: this.status });
             let a = parse(W), b = parse(m.ask), ks = Object.keys(b);
             if (!m.ask || !(past(a, b) || (!W && ks[0]))) return;
             // That tab has missed something: it is read again, for it alone.
-            W = ks[0] && ks.every((k) => a[k]) ? join(Math.min, a, b) : m.ask;
+            W = ks[0] && ks.every(k => a[k]) ? join(Math.min, a, b) : m.ask;
             again();
           }
         };
@@ -102,14 +106,14 @@ export class Live extends EventTarget {
       },
       // Connects again and again. k: failures in a row.
       lead = async (own, post) => {
-        let k = 0, say = (m) => {
+        let k = 0, say = m => {
           post(m);
           take(m);
         };
         W = L;
         while (A == own) {
           // t: this turn. b: the block so far. s: a text, then its lines. w: the watch.
-          let t = (T = new AbortController()), n = 0, wait = 50, from = W, b = {}, rest = "", cr, r, g, s, w,
+          let t = T = new AbortController, n = 0, wait = 50, from = W, b = {}, rest = "", cr, r, g, s, w,
             hear = () => {
               clearTimeout(w);
               if (heartbeat) w = setTimeout(() => t.abort(), heartbeat * 2500);
@@ -131,7 +135,7 @@ export class Live extends EventTarget {
             }
             k = -1;
             say({ state: "live", n });
-            r = r.pipeThrough(new TextDecoderStream()).getReader();
+            r = r.pipeThrough(new TextDecoderStream).getReader();
             while (T == t && (s = (await r.read()).value)) {
               hear();
               if (cr) s = s.replace(/^\n/, "");
@@ -142,7 +146,7 @@ export class Live extends EventTarget {
                 if (T != t) break;
                 let { id, data } = b, [, f, v] = /^([^:]*):?\x20?([^]*)/.exec(line);
                 if (f == "data") b.data = data == null ? v : data + "\n" + v;
-                if (f == "event") b.type = v || undefined;
+                if (f == "event") b.type = v;
                 if (f == "id" && !v.includes("\0")) b.id = v;
                 if (f == "retry" && /^\d+$/.test(v)) R = +v;
                 if (line) continue;
@@ -155,25 +159,25 @@ export class Live extends EventTarget {
           clearTimeout(w);
           t.abort();
           if (D || A != own) continue;
-          wait = Math.max(wait, R * (++k ? 2 ** Math.min(k, 4) * (0.5 + Math.random()) : 1));
-          say({ state: k || !navigator.onLine ? "offline" : "connecting", n });
-          await new Promise((r) => setTimeout((K = r), Math.min(wait, 2e9)));
+          wait = Math.min(Math.max(wait, R * (++k ? 2 ** Math.min(k, 4) * (0.5 + Math.random()) : 1)), 2e9);
+          say({ state: k || !navigator.onLine ? "offline" : "connecting", n, wait });
+          await new Promise(r => setTimeout(K = r, K.wait = wait));
           K = null;
         }
       },
       on = (types, run) =>
-        types.split(",").map((type) => addEventListener(type, run, { capture: true, signal: off.signal }));
+        types.split(",").map(type => addEventListener(type, run, { capture: 1, signal: off.signal }));
 
     this.lastEventId = L = cursor ?? q.get(ID) ?? "";
     q.delete(ID);
     this.url = url.href;
-    N &&= navigator.locks && ["sluice", N, credentials, url].join();
+    N &&= navigator.locks && "sluice" + [N, credentials, url];
     on("online,visibilitychange", () => K && !document.hidden && K());
     on("offline", cut);
     on("pagehide,freeze", stop);
     on("pageshow,resume", start);
     for (let type of ["open", "message", "error", "reset", "statechange"])
-      this.addEventListener(type, (e) => this["on" + type]?.(e));
+      this.addEventListener(type, e => this["on" + type]?.(e));
     this.close = () => set("closed", 0);
     start();
   }

@@ -22,8 +22,10 @@ with which a place moves on where nothing is shown.
   before it: so a `reset`, which follows the id of a new place, reaches the tabs whose
   place it is. Those that stood where the request began (`from`) take over the server's
   place whatever it is, as a channel's may be behind theirs after it has lost events.
-* A page that is hidden for good, frozen or kept for the back button closes all it has,
-  and begins again from its own place.
+* Browsers slow the timers of a hidden tab, and that may be the one that leads. So the
+  others count along while it waits, and one that isn't hidden wakes it.
+* A page that is left, frozen or kept for the back button closes all it has, and begins
+  again from its own place.
 
 The file is written to be small: one capital letter for each thing that an instance
 remembers. It is served without comments, and without spaces but between words, which

@@ -247,44 +247,42 @@ def test_an_id_without_an_event_moves_the_place(
 
 
 def test_it_waits_as_long_as_it_is_told(page: Page, serve: Serve, kind: str) -> None:
-    """Digits are a time. Nothing else is, or this would take a minute."""
-    stage = Stage()
-    told = b"retry: 300\n\nretry: 60000x\nretry: -1\nretry: 6e4\n retry: 60000\n\n"
-    stage.answers.append(Response(told, mimetype="text/event-stream"))
-    listen(page, serve(stage.app), kind)
-    until(lambda: len(stage.asked) == 2)
-    first, second = stage.asked
-    assert 0.25 < second.at - first.at < 2
+    """Digits are a time. Nothing else is, or this would take a minute.
 
-
-def test_full_is_come_back_to(page: Page, serve: Serve, kind: str) -> None:
-    """One too many gets a 200, a time and the end, so that it asks again."""
+    So one that finds a server full, and is answered by a time and the end, asks again.
+    """
     stage = Stage()
-    full = Response(": full\nretry: 20\n\n", mimetype="text/event-stream")
-    stage.answers += [full, full]
+    for told in (
+        b"retry: 300\n\nretry: 60000x\nretry: -1\nretry: 6e4\n retry: 60000\n\n",
+        b": full\nretry: 20\n\n",
+    ):
+        stage.answers.append(Response(told, mimetype="text/event-stream"))
     listen(page, serve(stage.app), kind)
     until(lambda: stage.channel.subscribers == 1)
+    first, second, third = stage.asked
+    assert 0.25 < second.at - first.at < 2
+    assert third.at - second.at < 0.25
     stage.publish("at last")
     holds(page, "heard.length == 1")
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [(204, "text/event-stream"), (401, "text/plain"), (200, "text/plain")],
-)
 def test_what_it_stops_at(
-    page: Page, serve: Serve, complaints: list[str], kind: str, answer: tuple[int, str]
+    page: Page, serve: Serve, complaints: list[str], kind: str
 ) -> None:
     """204 is the way to say so; a refusal does, too, and what isn't a stream."""
     stage = Stage()
-    stage.answers.append(Response(status=answer[0], mimetype=answer[1]))
-    listen(page, serve(stage.app), kind)
-    holds(page, "source.readyState == 2")
-    assert len(stage.asked) == 1
-    assert page.evaluate("said")[-1] == "error"
-    # The browser says so, too: EventSource for a type, both for a status.
-    complaints[:] = [text for text in complaints if "status of 401" not in text]
-    complaints[:] = [text for text in complaints if 'has a MIME type ("' not in text]
+    page.goto(serve(stage.app))
+    answers = [(204, "text/event-stream"), (401, "text/plain"), (200, "text/plain")]
+    for number, (status, mimetype) in enumerate(answers, 1):
+        stage.answers.append(Response(status=status, mimetype=mimetype))
+        page.evaluate("(kind) => listen(kind, '/events') && 0", kind)
+        holds(page, "source.readyState == 2")
+        assert len(stage.asked) == number
+        assert page.evaluate("said")[-1] == "error"
+    # The browser says so, too: both for a status, and EventSource for a type.
+    assert len(complaints) == {"plain": 2, "live": 1}[kind]
+    assert "status of 401" in complaints[0]
+    complaints.clear()
 
 
 def test_what_cannot_be_replayed_is_told_once(
@@ -292,7 +290,7 @@ def test_what_cannot_be_replayed_is_told_once(
 ) -> None:
     """`reset` says why; what follows it is complete."""
     stage = Stage()
-    stage.channel.configure(history=3, ttl=None)
+    stage.sluice.channel("c", history=3)
     listen(page, serve(stage.app), kind)
     holds(page, "source.readyState == 1")
     stage.publish("1")

@@ -104,7 +104,7 @@ def test_a_page_that_was_kept_is_caught_up(
 def test_only_whom_it_concerns_is_told(tab: Tab, stage: Stage, serve: Serve) -> None:
     """A page that is too old has its `reset`, and the others have all and none."""
     url = serve(stage.app)
-    stage.channel.configure(history=2, ttl=None)
+    stage.sluice.channel("c", history=2)
     old = stage.channel.cursor()
     stage.publish("1", "2", "3", "4")
     fresh = opened(tab, url)
@@ -136,7 +136,7 @@ def test_all_are_told_when_history_is_lost(
     stage.channel.disconnect()
     ring.renew()
     if epoch == "same":
-        ring.epoch = before
+        ring.begin(before, 0)
     for page in tabs:
         holds(page, "told.length == 1")
     stage.publish("4", "5")

@@ -100,9 +100,15 @@ class Holder:
 
 
 @contextmanager
-def hold(port: int, path: str, clients: int) -> Iterator[Holder]:
-    """That many clients of one path, opened and kept until the block ends."""
-    command = [program(), "hold", "127.0.0.1", str(port), path]
+def hold(
+    port: int, path: str, clients: int, *, listens: bool = False
+) -> Iterator[Holder]:
+    """That many clients of one path, opened and kept until the block ends.
+
+    With `listens` what they read are server-sent events.
+    """
+    mode = "listen" if listens else "hold"
+    command = [program(), mode, "127.0.0.1", str(port), path]
     command += [str(clients), str(IN_FLIGHT)]
     child = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

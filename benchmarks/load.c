@@ -12,11 +12,13 @@
  *     server sends, and reports each body: bytes, chunks, times, finished.
  *     PROGRESS_MS > 0 also reports the bytes so far at that interval.
  *
- *   load hold HOST PORT PATH CLIENTS IN_FLIGHT
+ *   load hold|listen HOST PORT PATH CLIENTS IN_FLIGHT
  *     Opens CLIENTS connections (at most IN_FLIGHT waiting for their head at
  *     a time) and keeps them. Each body line must read "tick <n> <ns>", with
  *     n one more than the client's line before, and ns the server's
- *     CLOCK_MONOTONIC when the line was made. Then it obeys stdin:
+ *     CLOCK_MONOTONIC when the line was made. With `listen` the lines are
+ *     those of server-sent events: `data: tick ...` counts, and no other.
+ *     Then it obeys stdin:
  *       collect LINES TIMEOUT_MS   until every open client has LINES more
  *       drop K                     close K connections, without a word
  *       wait TIMEOUT_MS            until the server has closed all the rest
@@ -260,8 +262,14 @@ static void shut(struct client *c, bool by_server) {
     c->phase = CLOSED;
 }
 
+static bool listens;
+
 static void take_line(struct client *c, const char *line, uint64_t now) {
     unsigned long n, made;
+    if (listens) {
+        if (strncmp(line, "data: tick ", 11)) return;
+        line += 6;
+    }
     if (sscanf(line, "tick %lu %lu", &n, &made) != 2) {
         strays++;
         return;
@@ -455,13 +463,15 @@ int main(int argc, char **argv) {
             fetch_once(strtoull(argv[6], NULL, 10) * 1000000ull);
         return 0;
     }
-    if (argc == 7 && !strcmp(argv[1], "hold")) {
-        set_up(argv[2], argv[3], argv[4], "");
+    listens = !strcmp(argc > 1 ? argv[1] : "", "listen");
+    if (argc == 7 && (listens || !strcmp(argv[1], "hold"))) {
+        set_up(argv[2], argv[3], argv[4],
+               listens ? "Accept: text/event-stream\r\n" : "");
         total = atoi(argv[5]);
         hold(atoi(argv[6]));
         return 0;
     }
     fputs("usage: load sink HOST PORT PATH REPEATS PROGRESS_MS [ENCODING]\n"
-          "       load hold HOST PORT PATH CLIENTS IN_FLIGHT\n", stderr);
+          "       load hold|listen HOST PORT PATH CLIENTS IN_FLIGHT\n", stderr);
     return 2;
 }

@@ -47,6 +47,10 @@ class Scale:
     export_few_rows: int
     export_many_rows: int
     export_first_bytes: int
+    event_rounds: int
+    event_clients: int
+    event_few_clients: int
+    event_wire_events: int
 
 
 FULL = Scale(
@@ -78,6 +82,10 @@ FULL = Scale(
     export_few_rows=100_000,
     export_many_rows=5_000_000,
     export_first_bytes=8,
+    event_rounds=3,
+    event_clients=10_000,
+    event_few_clients=1_000,
+    event_wire_events=4_000,
 )
 
 QUICK = Scale(
@@ -109,4 +117,8 @@ QUICK = Scale(
     export_few_rows=100_000,
     export_many_rows=500_000,
     export_first_bytes=4,
+    event_rounds=1,
+    event_clients=1_000,
+    event_few_clients=200,
+    event_wire_events=1_000,
 )

@@ -44,7 +44,21 @@ COMMANDS: dict[str, str] = {
         "-m uvicorn --host 127.0.0.1 --port {port} --log-level warning"
         " --timeout-graceful-shutdown 1 --no-access-log {app}"
     ),
+    # For ten thousand connects in a row.
+    "gthread-crowd": (
+        f"{GUNICORN} -k gthread --threads 8 --worker-connections 20000"
+        " --backlog 4096 {app}"
+    ),
+    "gevent-crowd": (
+        f"{GUNICORN} -k gevent --worker-connections 20000 --backlog 4096 {{app}}"
+    ),
+    "uvicorn-crowd": (
+        "-m uvicorn --host 127.0.0.1 --port {port} --log-level warning"
+        " --timeout-graceful-shutdown 1 --no-access-log --loop uvloop"
+        " --backlog 4096 {app}"
+    ),
     "node": "{app} {port}",
+    "module": "-m {app} {port}",
 }
 
 

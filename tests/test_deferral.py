@@ -779,7 +779,7 @@ def test_one_in_time_is_told_nothing(context: Flask) -> None:
     assert deferred.result(PATIENCE) == "late"
     assert deferred.timer is not None
     assert deferred.timer.callback is None  # type: ignore[attr-defined]
-    until(lambda: deferred.departure._callbacks == [])
+    until(lambda: deferred.departure._callbacks == ())
     assert not job.left.is_set()
     assert not deferred.departure.gone
 
@@ -889,7 +889,7 @@ def test_a_jobs_job_is_told_that_the_client_left(app: Flask, parent: str) -> Non
             assert gate.reached.wait(PATIENCE)
         else:
             visit.made[0].result(PATIENCE)
-            until(lambda: visit.made[0].departure._callbacks == [])
+            until(lambda: visit.made[0].departure._callbacks == ())
 
     visit.leave(ready)
     assert inner.left.wait(PATIENCE)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from ..report import Report
 from ..scale import Scale
-from . import exports, firstbyte, idle, items, memory, pages, throughput
+from . import events, exports, firstbyte, idle, items, memory, pages, throughput
 
 CASES: dict[str, Callable[[Scale], Report]] = {
     "throughput": throughput.run,
@@ -18,4 +18,5 @@ CASES: dict[str, Callable[[Scale], Report]] = {
     "memory": memory.run,
     "pages": pages.run,
     "exports": exports.run,
+    "events": events.run,
 }

@@ -110,7 +110,9 @@ def whose(key: str) -> Any:
             time.sleep(1 / 30)
             yield jpeg(os.getpid())
 
-    return stream_frames(_camera(key, lambda: frames))
+    response = stream_frames(_camera(key, lambda: frames))
+    response.headers["X-Process"] = str(os.getpid())
+    return response
 
 
 @cameras.get("/camera/steady/<key>/jpg")

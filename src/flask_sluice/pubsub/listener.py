@@ -11,11 +11,11 @@ whatever is published after it arrives.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 
 from ..errors import BrokerError
+from ..jitter import spread
 from .broker import Broker, Link
 from .mirror import Mirror
 
@@ -85,7 +85,7 @@ class Listener:
                 self._lose(None)
             if time.monotonic() - began > most:
                 pause = PAUSE[0]
-            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
+            time.sleep(spread(pause, 0.5, 1.0))
             pause = min(most, pause * 2)
 
     def _lose(self, error: BrokerError | None) -> None:

@@ -11,13 +11,13 @@ slot of a cluster. Its epoch stands in its ids, and can't be lost apart from the
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from ..errors import BrokerError, ConfigError, MissingExtraError
+from ..jitter import spread
 from .broker import Place, Stored
 
 try:
@@ -279,7 +279,7 @@ class RedisBroker:
             except RedisError as error:
                 raise BrokerError(self.where, error) from error
             if tries:
-                time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
+                time.sleep(spread(pause, 0.5, 1.0))
                 pause = min(most, pause * 2)
             tries += 1
 

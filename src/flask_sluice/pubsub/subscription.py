@@ -10,12 +10,12 @@ Everything here may run on the loop's thread, and `wake` on any. Flags are set b
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import ArgumentError, TooManyStreamsError
 from ..formats.sse import Event
+from ..jitter import spread
 from .place import UNPLACED, Conflate, compose, find, parse, reset_event
 from .pulse import pulse
 from .ring import Entry, Ring
@@ -28,14 +28,14 @@ __all__ = ["Filter", "Subscription", "jittered"]
 Filter = Callable[[Event], object]
 
 RETRY_AFTER = 5  # seconds; told to whoever finds a channel full
-COME_BACK = (1_000, 10_000)  # milliseconds over which a server's clients are spread
+LONGEST = 10_000  # milliseconds over which a server's clients are spread
 
 CONFLATIONS = (None, "latest", "key")
 
 
 def jittered(milliseconds: int) -> int:
     """Give a time around *milliseconds*, so that not all come back together."""
-    return max(1, round(milliseconds * random.uniform(0.5, 1.5)))  # noqa: S311
+    return max(1, round(spread(milliseconds, 0.5, 1.5)))
 
 
 class Subscription:
@@ -224,7 +224,7 @@ class Subscription:
 
     def dismiss(self) -> None:
         """Say what there is, ask the client to come back in a while, and end."""
-        self._end = b"retry: %d\n\n" % random.randint(*COME_BACK)  # noqa: S311
+        self._end = b"retry: %d\n\n" % round(spread(LONGEST, 0.1, 1.0))
         self.wake()
 
     def beat(self, now: float) -> float | None:

@@ -17,7 +17,6 @@ the next frame would else stop every greenlet. A source that waits for other gre
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import native
+from ..jitter import spread
 from .pace import Pace
 from .relay import NOTHING
 
@@ -86,7 +86,7 @@ class Capture:
             if time.monotonic() - began > STEADY:
                 failures = 0
             wait = min(LONGEST_WAIT, FIRST_WAIT * 2**failures)
-            wait *= random.uniform(0.5, 1.5)  # noqa: S311
+            wait = spread(wait, 0.5, 1.5)
             failures = min(failures + 1, 16)
             camera.lost(error, wait)
             self._rest(wait)

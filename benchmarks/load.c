@@ -17,7 +17,7 @@
  *     a time) and keeps them. Each body line must read "tick <n> <ns>", with
  *     n one more than the client's line before, and ns the server's
  *     CLOCK_MONOTONIC when the line was made. With `listen` the lines are
- *     those of server-sent events: `data: tick ...` counts, and no other.
+ *     those of server-sent events: data that is a tick counts, and no other.
  *     Then it obeys stdin:
  *       collect LINES TIMEOUT_MS   until every open client has LINES more
  *       drop K                     close K connections, without a word
@@ -267,8 +267,9 @@ static bool listens;
 static void take_line(struct client *c, const char *line, uint64_t now) {
     unsigned long n, made;
     if (listens) {
-        if (strncmp(line, "data: tick ", 11)) return;
-        line += 6;
+        if (strncmp(line, "data:", 5)) return;
+        line += line[5] == ' ' ? 6 : 5; /* the standard allows one space */
+        if (strncmp(line, "tick ", 5)) return;
     }
     if (sscanf(line, "tick %lu %lu", &n, &made) != 2) {
         strays++;
@@ -290,14 +291,18 @@ static void take_line(struct client *c, const char *line, uint64_t now) {
 
 static void take_lines(struct client *c, const char *p, size_t n) {
     uint64_t now = now_ns();
-    for (; n; p++, n--) {
-        if (*p != '\n') { /* a line too long for us is a stray, below */
-            if (c->line_used < sizeof c->line - 1) c->line[c->line_used++] = *p;
-            continue;
-        }
+    while (n) {
+        const char *end = memchr(p, '\n', n);
+        size_t size = end ? (size_t)(end - p) : n;
+        size_t room = sizeof c->line - 1 - c->line_used;
+        size_t kept = size < room ? size : room; /* what is longer is no tick */
+        memcpy(c->line + c->line_used, p, kept);
+        c->line_used += (uint8_t)kept;
+        if (!end) return;
         c->line[c->line_used] = 0;
         c->line_used = 0;
         take_line(c, c->line, now);
+        p += size + 1, n -= size + 1;
     }
 }
 

@@ -51,6 +51,9 @@ class Scale:
     event_clients: int
     event_few_clients: int
     event_wire_events: int
+    video_rounds: int
+    video_viewers: tuple[int, ...]
+    video_seconds: float
 
 
 FULL = Scale(
@@ -86,6 +89,9 @@ FULL = Scale(
     event_clients=10_000,
     event_few_clients=1_000,
     event_wire_events=4_000,
+    video_rounds=3,
+    video_viewers=(10, 100, 300),
+    video_seconds=10.0,
 )
 
 QUICK = Scale(
@@ -121,4 +127,7 @@ QUICK = Scale(
     event_clients=1_000,
     event_few_clients=200,
     event_wire_events=1_000,
+    video_rounds=1,
+    video_viewers=(10, 50),
+    video_seconds=3.0,
 )

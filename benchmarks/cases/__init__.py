@@ -8,7 +8,17 @@ from collections.abc import Callable
 
 from ..report import Report
 from ..scale import Scale
-from . import events, exports, firstbyte, idle, items, memory, pages, throughput
+from . import (
+    events,
+    exports,
+    firstbyte,
+    idle,
+    items,
+    memory,
+    pages,
+    throughput,
+    video,
+)
 
 CASES: dict[str, Callable[[Scale], Report]] = {
     "throughput": throughput.run,
@@ -19,4 +29,5 @@ CASES: dict[str, Callable[[Scale], Report]] = {
     "pages": pages.run,
     "exports": exports.run,
     "events": events.run,
+    "video": video.run,
 }

@@ -187,9 +187,8 @@ class StreamedResponse(Response):
         self._context = copy_context()
         record.on_finish(self._finished)
         try:
-            watch = visit.watch()
-            if watch is not None:
-                watch.target = record
+            if not self._parks_soon(body):
+                self._watch()
             if deadline is not None:
                 record.timer = call_later(deadline, lambda: record.stop("expired"))
             transfer = self._transfer_of(body, max_delay)
@@ -264,7 +263,7 @@ class StreamedResponse(Response):
         self._transfer = None
         self.response = ()
         settings = self._state.settings
-        return drive(
+        driven = drive(
             transfer,
             environ,
             start_response,
@@ -274,6 +273,27 @@ class StreamedResponse(Response):
             park=settings.park,
             half_close=settings.half_close,
         )
+        if (
+            isinstance(transfer, Fed)
+            and transfer.park is None
+            and self._parks_soon(transfer.feed)
+        ):
+            self._watch()  # it stays after all
+        return driven
+
+    def _parks_soon(self, body: object) -> bool:
+        # A third of what parking costs was to watch a connection up to then.
+        return (
+            is_feed(body)
+            and not is_staged(body)
+            and not isinstance(body, Pump)
+            and EXCHANGE not in self._visit.environ
+        )
+
+    def _watch(self) -> None:
+        watch = self._visit.watch()
+        if watch is not None:
+            watch.target = self._stream
 
     def _has_body(self, environ: WSGIEnvironment) -> bool:
         # RFC 9110 §6.4.1
@@ -303,9 +323,8 @@ class StreamedResponse(Response):
         if is_pulled and self._visit.start_response is not None:
             self._visit.hold()
             self._holds = True
-        watch = self._visit.watch()
-        if watch is not None:
-            watch.target = self._stream
+        if is_pulled or not self._parks_soon(getattr(transfer, "feed", None)):
+            self._watch()
         self._stream.announced = True
         if stream_started.receivers:
             stream_started.send(self._app, stream=self._stream)

@@ -377,6 +377,18 @@ def test_tls(tmp_path: Path) -> None:
         assert said(news(feed)) == ["1"]
 
 
+def test_a_node_of_a_cluster() -> None:
+    """Each channel is one key, so its script runs where that is."""
+    with redis_server("--cluster-enabled", "yes") as server:
+        assert server.say("CLUSTER", "ADDSLOTSRANGE", "0", "16383") == b"+OK\r\n"
+        until(lambda: b"cluster_state:ok" in server.say("CLUSTER", "INFO"), 10)
+        here, there = Hub(server.url), Hub(server.url)
+        feeds = [read(there.channel(name)) for name in ("a", "b", "c")]
+        for name in ("a", "b", "c"):
+            here.channel(name).publish(name)
+        assert [said(news(feed)) for feed in feeds] == [["a"], ["b"], ["c"]]
+
+
 @pytest.mark.parametrize(
     "url", ["http://x", "redis//x", "", "redis://127.0.0.1/?prefix=", "redis://h:x/"]
 )

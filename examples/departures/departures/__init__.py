@@ -1,7 +1,8 @@
 """Departures: every flight that left New York in 2013, streamed.
 
-``create_app`` loads the data on first start, makes the board and its ticker, and joins
-them to the views, which stream with ``stream``, ``stream_page`` and ``stream_rows``.
+``create_app`` loads the data on first start, makes the board, its ticker and the radar,
+and joins them to the views, which stream with ``stream``, ``stream_page``,
+``stream_rows`` and ``stream_frames``.
 """
 
 from __future__ import annotations
@@ -18,9 +19,21 @@ from flask_sluice import Sluice, receipts
 from flask_sluice.pubsub import Ticker
 
 from . import board, cli, data, pages, state, tally
-from .views import dashboard, export, flights, home, stats, streamhtml, ticker
+from .scope.screens import Screens
+from .views import (
+    dashboard,
+    export,
+    flights,
+    home,
+    radar,
+    stats,
+    streamhtml,
+    ticker,
+)
 
 __all__ = ["create_app"]
+
+VIEWS = (home, dashboard, flights, export, ticker, radar, streamhtml, stats)
 
 
 def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
@@ -46,11 +59,12 @@ def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
             board=shown,
             ticker=Ticker(shown.line, interval=1.0),
             tally=tally.Tally(app, sluice),
+            screens=Screens(sluice, database),
         ),
     )
     pages.init_app(app)
     cli.init_app(app)
-    for module in (home, dashboard, flights, export, ticker, streamhtml, stats):
+    for module in VIEWS:
         app.register_blueprint(module.bp)
     app.register_blueprint(receipts.blueprint)
     return app

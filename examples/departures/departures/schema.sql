@@ -8,7 +8,9 @@ CREATE TABLE airlines (
 
 CREATE TABLE airports (
     faa TEXT PRIMARY KEY,
-    name TEXT NOT NULL
+    name TEXT NOT NULL,
+    lat REAL NOT NULL, -- degrees north
+    lon REAL NOT NULL  -- degrees east: all of them are negative, or nearly all
 ) WITHOUT ROWID;
 
 CREATE TABLE planes (
@@ -38,7 +40,8 @@ CREATE TABLE flights (
     tailnum TEXT,
     origin TEXT NOT NULL,
     dest TEXT NOT NULL,
-    distance INTEGER NOT NULL
+    distance INTEGER NOT NULL,
+    air_time INTEGER -- minutes; null: it never left, or didn't get to where it went
 );
 
 CREATE VIEW board AS
@@ -59,6 +62,10 @@ SELECT
     coalesce(airports.name, dest) AS place,
     coalesce(planes.manufacturer || ' ' || planes.model, '') AS aircraft,
     distance,
+    -- Minutes since the midnight that its day began with. The source's departure is
+    -- its schedule and delay, and says nothing of the date.
+    scheduled / 100 * 60 + scheduled % 100 + delay AS left_minute,
+    air_time,
     -- The US Department of Transportation counts a flight as on time when it
     -- is less than 15 minutes late.
     CASE

@@ -12,6 +12,7 @@ from flask_sluice.pubsub import Ticker
 
 from .board import Board
 from .queries import connect
+from .scope.screens import Screens
 from .tally import Tally
 
 KEY = "departures"
@@ -25,6 +26,7 @@ class State:
     board: Board
     ticker: Ticker
     tally: Tally
+    screens: Screens
 
 
 def state() -> State:

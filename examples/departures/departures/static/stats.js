@@ -1,21 +1,11 @@
 // Brings the numbers of /stats up to date every other second while the page is seen.
 
+import { size } from "./units.js";
+
 const EVERY = 2000;
 const line = document.getElementById("line");
 const said = document.getElementById("said");
 const newest = document.getElementById("newest");
-
-function size(count) {
-  const units = ["bytes", "KB", "MB", "GB"];
-  let unit = 0;
-  while (count >= 1000 && unit < units.length - 1) {
-    count /= 1000;
-    unit += 1;
-  }
-  const digits = unit ? 1 : 0;
-  const shape = { minimumFractionDigits: digits, maximumFractionDigits: digits };
-  return `${count.toLocaleString("en", shape)} ${units[unit]}`;
-}
 
 function span(seconds) {
   const whole = Math.floor(seconds);

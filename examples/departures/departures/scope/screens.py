@@ -98,22 +98,30 @@ class Screens:
 
         :param is_usual: it is what the first screen is kept for.
         """
-        now = time.monotonic()
         with self._lock:
-            screen = self._showing(wanted)
+            screen = self._showing(wanted) or self._free(is_usual)
             if screen is None:
-                choice = self._screens if is_usual else self._screens[1:]
-                free = [each for each in choice if each.is_free(now)]
-                if not free:
-                    return None
-                # The usual one first; else the one that was longest not asked for.
-                screen = free[0] if is_usual else min(free, key=lambda x: x.asked_at)
-                screen.programme = wanted
-            screen.asked_at = now
+                return None
+            screen.programme = wanted
+            screen.asked_at = time.monotonic()
             return screen.camera
+
+    def has_room(self, wanted: Programme, is_usual: bool) -> bool:
+        """Tell whether `camera` would give one."""
+        with self._lock:
+            return bool(self._showing(wanted) or self._free(is_usual))
 
     def _showing(self, wanted: Programme) -> Screen | None:
         return next((s for s in self._screens if s.programme == wanted), None)
+
+    def _free(self, is_usual: bool) -> Screen | None:
+        now = time.monotonic()
+        kept, *others = self._screens
+        if is_usual and kept.is_free(now):
+            return kept
+        free = [screen for screen in others if screen.is_free(now)]
+        # The one that was longest not asked for.
+        return min(free, key=lambda screen: screen.asked_at, default=None)
 
     def any(self) -> Camera:
         """Give some camera, to answer a question that isn't about its picture."""

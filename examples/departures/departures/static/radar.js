@@ -120,6 +120,8 @@ if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
   else image.addEventListener("load", press, { once: true });
 }
 image.addEventListener("error", () => playing && lose());
+// It may have failed before this ran.
+if (image.complete && !image.naturalWidth) lose();
 addEventListener("online", () => {
   if (playing) return;
   clearTimeout(timer);

@@ -51,11 +51,14 @@ def page() -> str:
     """Show the page."""
     asked = wish()
     day = asked.programme.day
+    screens = state().screens
     return render_template(
         "radar.html",
         wish=asked,
         query=query(asked),
-        now=state().screens.state(get_db(), asked.programme),
+        now=screens.state(get_db(), asked.programme),
+        on=[each for each in screens.on() if each != asked.programme],
+        has_room=screens.has_room(asked.programme, asked.is_usual),
         speeds=SPEEDS,
         rates=RATES,
         sizes=SIZES,

@@ -35,6 +35,7 @@ class Row(NamedTuple):
     origin: str
     dest: str
     distance: int
+    air_time: int | None
 
     @property
     def late(self) -> bool:

@@ -1,4 +1,4 @@
-"""What moves on the radar: aircraft with their trails, and rings where they land.
+"""The marks of the radar: aircraft with their trails, rings where they land, dots.
 
 In: a heading, a length, an age. Out: masks to paint a colour through, each made on
 first use and kept. A trail is part of its aircraft's mask, so a frame costs one small
@@ -8,7 +8,7 @@ jump.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import product
 from math import cos, radians, sin
 from typing import NamedTuple
@@ -25,6 +25,7 @@ TAILS = 6  # lengths of a trail: it grows as the flight begins
 RADIUS = 60  # pixels around an aircraft that its mask may take
 RINGS = 14  # ages of a ring
 WIDEST = 17  # pixels
+DOT = 4
 
 #: An airliner from above, its nose to the right, as halves: the other is its mirror.
 HALF = (
@@ -99,6 +100,15 @@ def ring(age: int) -> Mark:
     return Mark(image.reduce(FINER), -middle, -middle)
 
 
+@cache
+def dot() -> Mark:
+    """Give the mask of a dot."""
+    middle = DOT + 1
+    image = Image.new("L", (2 * middle * FINER, 2 * middle * FINER))
+    ImageDraw.Draw(image).circle((middle * FINER, middle * FINER), DOT * FINER, 255)
+    return Mark(image.reduce(FINER), -middle, -middle)
+
+
 def put_craft(
     image: Image.Image,
     at: tuple[float, float],
@@ -125,3 +135,9 @@ def put_ring(
     mark = ring(min(int(age * RINGS), RINGS - 1))
     corner = round(at[0]) + mark.left, round(at[1]) + mark.top
     image.paste(colour, corner, mark.mask)
+
+
+def put_dot(image: Image.Image, at: tuple[int, int], colour: Colour) -> None:
+    """Paint a dot."""
+    mark = dot()
+    image.paste(colour, (at[0] + mark.left, at[1] + mark.top), mark.mask)

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from .chart import Box, Chart, is_inside, overlap
 from .ink import FADES, FAINT, FLAP, HALL, MOODS, SOFT, TILE, YELLOW, width, write
-from .marks import TAIL, put_craft, put_ring
+from .marks import TAIL, put_craft, put_dot, put_ring
 from .sky import DAY, FIRST, LAST, Flight, Sky
 
 WORDS = {
@@ -68,7 +68,7 @@ class Painter:
                 if round(top) < round(y):
                     draw.line((x, round(top), x, round(y) - 1), fill=shade)
                 y = top
-        for minute in range(6 * 60, LAST, 3 * 60):
+        for minute in range(FIRST, LAST, 3 * 60):
             at = self._across(minute), CHART_BOTTOM + 16
             write(image, at, f"{minute // 60 % 24:02d}", 11, FAINT, anchor="ms")
         write(image, (LIST_X, LIST_Y - 12), "Just left", 13, FAINT)
@@ -137,7 +137,7 @@ class Painter:
         is_west = 90 < heading % 360 < 270
         at = (x + 9, y - 7) if is_west else (x + 9, y + 7)
         seen = int(FADES * max(0.0, fade))
-        for colour, bold in ((HALL, 2), (FLAP, 0)):  # it may stand on other flights
+        for colour, bold in ((HALL, 1), (FLAP, 0)):  # it may stand on other flights
             text = flight.code
             write(image, at, text, 11, colour, anchor="lm", bold=bold, fade=seen)
 
@@ -166,7 +166,7 @@ class Painter:
         x = LEFT
         for mood, word in WORDS.items():
             count = sum(flight.mood == mood for flight in up)
-            draw.circle((x + 4, MOODS_Y - 4), 4, fill=MOODS[mood])
+            put_dot(image, (x + 4, MOODS_Y - 4), MOODS[mood])
             text = f"{count} {word}"
             write(image, (x + 14, MOODS_Y), text, 13, SOFT)
             x += 30 + round(width(f"000 {word}", 13))

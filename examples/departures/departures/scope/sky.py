@@ -20,7 +20,7 @@ from datetime import date, timedelta
 from .globe import Place, way
 
 #: The radar's day begins and ends here: minutes since midnight.
-FIRST, LAST = 5 * 60, 26 * 60
+FIRST, LAST = 6 * 60, 26 * 60
 DAY = 24 * 60
 MOODS = ("ontime", "late", "verylate")
 #: Days whose flights may be in the air on a day: the longest delay was 22 hours, the

@@ -76,7 +76,7 @@ const WRITTEN = { size };
 const whole = (n) => (typeof n === "number" ? Math.round(n).toLocaleString("en") : n);
 
 async function refresh() {
-  if (document.hidden || paused) return;
+  if (document.hidden) return;
   let state = "";
   try {
     const answer = await fetch(line.dataset.numbers, { cache: "no-store" });

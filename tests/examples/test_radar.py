@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -216,17 +216,11 @@ def test_a_minute_has_one_picture(ask_sky: AskSky, chart: Chart) -> None:
 
 
 @pytest.fixture
-def screens(example: ModuleType, loaded: Loaded) -> Iterator[Screens]:
-    """Screens of their own, whose captures have ended afterwards."""
-    from departures.scope.screens import SCREENS
+def screens(example: ModuleType, loaded: Loaded) -> Screens:
+    """Screens of their own."""
     from departures.scope.screens import Screens as Some
 
-    sluice = Sluice()
-    yield Some(sluice, loaded.database)
-    cameras = [sluice.camera(f"radar-{number}") for number in range(SCREENS)]
-    for camera in cameras:
-        camera.end()
-    until(lambda: all(camera.state == "idle" for camera in cameras))
+    return Some(Sluice(), loaded.database)
 
 
 def programme(day: int, speed: int = 5) -> Programme:
@@ -238,42 +232,54 @@ def programme(day: int, speed: int = 5) -> Programme:
 
 def test_the_same_wish_is_the_same_camera(screens: Screens) -> None:
     """Who asks for the same day and speed shares a camera; who doesn't has another."""
-    first = screens.camera(programme(1))
+    first = screens.camera(programme(1), programme(30))
     assert first
-    assert screens.camera(programme(1)) is first
-    assert screens.camera(programme(1, 20)) is not first
+    assert screens.camera(programme(1), programme(30)) is first
+    assert screens.declared(programme(1)) is first
+    other = screens.camera(programme(1, 20), programme(30))
+    assert other
+    # By which the processes of a server mean the same picture.
+    assert [first.name, other.name] == ["radar-2013-07-01-5", "radar-2013-07-01-20"]
     assert first.state == "idle"
 
 
 def test_screens_are_few(screens: Screens, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All but one can be taken; that one is the usual one's; a free one changes."""
+    """All but one can be taken; that one is the usual one's; one that ends is free."""
     from departures.scope import screens as module
 
     monkeypatch.setattr(module, "HELD", 0.0)
+    usual, others = programme(30), [programme(day) for day in range(1, module.SCREENS)]
     with ExitStack() as watching:
         viewers = []
-        for day in range(1, module.SCREENS):
-            camera = screens.camera(programme(day))
+        for each in others:
+            camera = screens.camera(each, usual)
             assert camera
             viewer = camera.watch()
             watching.callback(viewer.close)
             viewer.start()
             viewers.append((camera, viewer))
-        assert screens.camera(programme(20)) is None
-        assert not screens.has_room(programme(20), False)
-        assert screens.has_room(programme(20), True)
-        assert screens.has_room(programme(1), False)
-        assert screens.camera(programme(1)) is viewers[0][0]
-        usual = screens.camera(programme(20), is_usual=True)
-        assert usual
-        assert usual not in [camera for camera, _ in viewers]
-        assert screens.on() == [programme(1), programme(2), programme(3)]
+        assert screens.camera(programme(20), usual) is None
+        assert not screens.has_room(programme(20), usual)
+        assert screens.camera(others[0], usual) is viewers[0][0]
+        assert screens.has_room(usual, usual)
+        assert screens.on() == others
 
         camera, viewer = viewers[1]
         viewer.close()
-        assert screens.camera(programme(21)) is None  # while it still shows the other
+        assert screens.camera(programme(21), usual) is None  # while the other draws
         until(lambda: camera.state == "idle")
-        assert screens.camera(programme(21)) is camera
+        assert screens.camera(programme(21), usual)
+    until(lambda: all(camera.state == "idle" for camera, _ in viewers))
+
+
+def test_who_was_given_a_camera_has_it(screens: Screens) -> None:
+    """It counts as taken at once, and not only when its first viewer is there."""
+    from departures.scope.screens import SCREENS
+
+    for day in range(1, SCREENS):
+        assert screens.camera(programme(day), programme(30))
+    assert screens.camera(programme(20), programme(30)) is None
+    assert screens.camera(programme(30), programme(30))
 
 
 def test_the_clock_is_the_walls_only_quicker(example: ModuleType) -> None:

@@ -1,10 +1,10 @@
-"""The radar's cameras: a few screens, each of which shows what it was last asked for.
+"""The radar's cameras: one for each day and speed, of which a few may run.
 
 In: a day and a speed. Out: a camera that shows them, the same for everyone who asks for
-the same. A camera for each day and speed would be a thousand, each with a thread that
-draws, for whoever wants to make a server sweat. So there are SCREENS of them; one that
-nobody watches any more takes the next programme, and who comes when all are taken is
-told what is on. The first is kept for today's flights.
+the same. All of them together would be a thousand threads that draw, for whoever wants
+to make a server sweat. So SCREENS may run at once, one of them only with today's
+flights, and who wants another one is told what is on. A camera's name says what it
+shows, so processes that share their cameras by a broker mean the same by it.
 
 The time of day is the wall clock's, only quicker. So a radar goes on while nobody
 watches, and every process of a server shows the same minute.
@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -39,7 +40,7 @@ QUALITY = 76
 #: Minutes of the day that pass in a second.
 SPEEDS = (1, 5, 20)
 SPEED = 5
-#: Seconds for which a screen that was asked for waits for its first viewer.
+#: Seconds for which a camera that was asked for counts before its first viewer comes.
 HELD = 5.0
 
 
@@ -55,98 +56,71 @@ def minute_of(speed: int, now: float) -> float:
     return FIRST + now * speed % (LAST - FIRST)
 
 
-Draw = Callable[[Programme], Iterator["Image"]]
-
-
-class Screen:
-    """A camera that can be asked for another programme while nobody watches it."""
-
-    def __init__(self, sluice: Sluice, number: int, draw: Draw) -> None:
-        self._draw = draw
-        self.programme: Programme | None = None
-        self.asked_at = 0.0
-        self.camera: Camera = sluice.camera(
-            f"radar-{number}", self._frames, fps=FPS, quality=QUALITY
-        )
-
-    def _frames(self) -> Iterator[Image]:
-        assert self.programme is not None
-        return self._draw(self.programme)
-
-    def is_free(self, now: float) -> bool:
-        """Tell whether its programme may be changed.
-
-        Not while its capture runs, which would show a viewer the frame of another day.
-        """
-        return self.camera.state == "idle" and now - self.asked_at > HELD
-
-
 class Screens:
     """The radar of one database."""
 
     def __init__(
         self, sluice: Sluice, database: Path, clock: Callable[[], float] = time.time
     ) -> None:
+        self._sluice = sluice
         self._database = database
         self._clock = clock
         self._lock = threading.Lock()
         self._chart: Chart | None = None
-        self._screens = [Screen(sluice, n, self._draw) for n in range(SCREENS)]
+        self._cameras: dict[Programme, Camera] = {}
+        self._asked: dict[Programme, float] = {}  # when, of those that may run
 
-    def camera(self, wanted: Programme, *, is_usual: bool = False) -> Camera | None:
-        """Give the camera that shows *wanted*; None if all show something else.
-
-        :param is_usual: it is what the first screen is kept for.
-        """
+    def declared(self, wanted: Programme) -> Camera:
+        """Give the camera of *wanted*, to ask it something. At rest it is small."""
         with self._lock:
-            screen = self._showing(wanted) or self._free(is_usual)
-            if screen is None:
-                return None
-            screen.programme = wanted
-            screen.asked_at = time.monotonic()
-            return screen.camera
+            if wanted not in self._cameras:
+                self._cameras[wanted] = self._sluice.camera(
+                    f"radar-{wanted.day}-{wanted.speed}",
+                    partial(self._draw, wanted),
+                    fps=FPS,
+                    quality=QUALITY,
+                )
+            return self._cameras[wanted]
 
-    def has_room(self, wanted: Programme, is_usual: bool) -> bool:
+    def camera(self, wanted: Programme, usual: Programme) -> Camera | None:
+        """Give the camera of *wanted*, to watch it; None if too many others run.
+
+        :param usual: what one screen is kept for.
+        """
+        found = self.declared(wanted)
+        with self._lock:
+            if not self._has_room(wanted, usual):
+                return None
+            self._asked[wanted] = time.monotonic()
+            return found
+
+    def has_room(self, wanted: Programme, usual: Programme) -> bool:
         """Tell whether `camera` would give one."""
         with self._lock:
-            return bool(self._showing(wanted) or self._free(is_usual))
+            return self._has_room(wanted, usual)
 
-    def _showing(self, wanted: Programme) -> Screen | None:
-        return next((s for s in self._screens if s.programme == wanted), None)
-
-    def _free(self, is_usual: bool) -> Screen | None:
+    def _has_room(self, wanted: Programme, usual: Programme) -> bool:
         now = time.monotonic()
-        kept, *others = self._screens
-        if is_usual and kept.is_free(now):
-            return kept
-        free = [screen for screen in others if screen.is_free(now)]
-        # The one that was longest not asked for.
-        return min(free, key=lambda screen: screen.asked_at, default=None)
-
-    def any(self) -> Camera:
-        """Give some camera, to answer a question that isn't about its picture."""
-        return self._screens[0].camera
+        for each, asked_at in list(self._asked.items()):
+            if self._cameras[each].state == "idle" and now - asked_at > HELD:
+                del self._asked[each]
+        taken = self._asked.keys() | {usual}
+        return wanted in taken or len(taken) < SCREENS
 
     def on(self) -> list[Programme]:
         """Tell what is being watched."""
         with self._lock:
-            return [
-                each.programme
-                for each in self._screens
-                if each.programme and each.camera.viewers
-            ]
+            return [each for each in self._asked if self._cameras[each].viewers]
 
     def state(self, db: sqlite3.Connection, wanted: Programme) -> dict[str, Any]:
         """Tell what *wanted* shows and how it does, in numbers. It starts nothing."""
-        with self._lock:
-            screen = self._showing(wanted)
         minute = int(minute_of(wanted.speed, self._clock()))
         return {
             "day": wanted.day.isoformat(),
             "speed": wanted.speed,
             "clock": f"{minute // 60 % 24:02d}:{minute % 60:02d}",
             "in_the_air": sky.count_up(db, wanted.day, minute),
-            "camera": screen and screen.camera.stats,
+            "camera": self.declared(wanted).stats,
         }
 
     # On a camera's thread.

@@ -40,11 +40,6 @@ class Wish(NamedTuple):
     fps: int
     size: str
 
-    @property
-    def is_usual(self) -> bool:
-        """Whether it is what the page shows to whoever doesn't choose."""
-        return self.programme == Programme(today(), SPEED)
-
 
 @bp.get("/radar")
 def page() -> str:
@@ -58,7 +53,7 @@ def page() -> str:
         query=query(asked),
         now=screens.state(get_db(), asked.programme),
         on=[each for each in screens.on() if each != asked.programme],
-        has_room=screens.has_room(asked.programme, asked.is_usual),
+        has_room=screens.has_room(asked.programme, usual()),
         speeds=SPEEDS,
         rates=RATES,
         sizes=SIZES,
@@ -94,8 +89,8 @@ def camera(asked: Wish) -> Camera:
     """Give the camera that shows what is asked for, or answer 503."""
     screens = state().screens
     if request.method == "HEAD":
-        return screens.any()
-    found = screens.camera(asked.programme, is_usual=asked.is_usual)
+        return screens.declared(asked.programme)
+    found = screens.camera(asked.programme, usual())
     if found is None:
         shown = ", ".join(f"{each.day} at {each.speed}×" for each in screens.on())
         sentence = f"All screens are taken; they show {shown}. Try one of these.\n"
@@ -121,9 +116,9 @@ def chosen(name: str, choice: dict[str, T], default: str) -> T:
     return choice[asked]
 
 
-def today() -> Any:
-    """Return the day that is shown to whoever doesn't choose."""
-    return same_day(state().board.clock().date())
+def usual() -> Programme:
+    """Return what is shown to whoever doesn't choose."""
+    return Programme(same_day(state().board.clock().date()), SPEED)
 
 
 def query(asked: Wish) -> dict[str, Any]:

@@ -233,7 +233,7 @@ def test_the_waits_grow(
     monkeypatch.setattr(capture, "FIRST_WAIT", 0.01)
     monkeypatch.setattr(capture, "LONGEST_WAIT", 0.05)
     monkeypatch.setattr(capture, "STEADY", 0.0 if lasts else 10.0)
-    monkeypatch.setattr(capture.random, "uniform", lambda low, high: (low + high) / 2)
+    monkeypatch.setattr(capture, "spread", lambda wait, low, high: wait)
     shared = make_camera(source)
     waits: list[float | None] = []
     lost = shared.lost

@@ -6,6 +6,7 @@ import io
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -234,10 +235,9 @@ def test_a_file(
         began = time.monotonic()
         colours += [colour(eyes.see()) for _ in range(23)]
         took = time.monotonic() - began
-    assert 0.6 < took < 1.6
-    played = "".join(colours)
-    assert played.count("R") in range(5, 10)
-    assert "RGBR" in "".join(c for n, c in enumerate(played) if played[n - 1 : n] != c)
+    assert took > 0.6  # no quicker than it is; a busy machine may be slower
+    turns = {one + other for one, other in pairwise(colours) if one != other}
+    assert turns == {"RG", "GB", "BR"}
     assert camera.stats.error is None
     assert camera.stats.starts == 1
 

@@ -60,8 +60,9 @@ def test_two_workers_load_once(loaded: Loaded) -> None:
 
 def test_loading_leaves_nothing_behind(loaded: Loaded) -> None:
     """The instance folder holds the database and the lock, and no part of a file."""
-    names = sorted(path.name for path in loaded.instance.iterdir())
-    assert names == [loaded.database.name, "loading.lock"]
+    names = {path.name for path in loaded.instance.iterdir()}
+    # A server that was started meanwhile has a folder there for its live boards.
+    assert names - {"live"} == {loaded.database.name, "loading.lock"}
 
 
 def test_a_failed_load_leaves_no_database(
@@ -143,7 +144,8 @@ def test_midnight_is_not_24_o_clock(db: sqlite3.Connection) -> None:
         "/",
         "/flights?day=2013-07-04",
         "/dashboard/both",
-        "/ticker",
+        "/live",
+        "/summary",
         "/stats",
         "/nowhere",
     ],
@@ -165,10 +167,10 @@ def test_links_lead_somewhere(client: FlaskClient) -> None:
     """Every link of the home page answers, streams and files included."""
     html = client.get("/").get_data(as_text=True)
     links = set(re.findall(r"(?:src|href)=\"(/[^\"]*)\"", html))
-    days = {link for link in links if re.search(r"day=2013-", link)}
+    days = {link for link in links if re.match(r"/flights\?day=2013-", link)}
     assert len(days) == 365
     rest = {link.replace("&amp;", "&") for link in links - days}
-    assert {"/flights?day=all", "/dashboard", "/ticker", "/stats"} <= rest
+    assert {"/flights?day=all", "/dashboard", "/live", "/summary", "/stats"} <= rest
     for link in sorted(rest | {min(days), max(days)}):
         # HEAD asks no producer for anything.
         with client.head(link) as response:
@@ -488,36 +490,4 @@ def test_ticker_is_for_everybody(server: Server) -> None:
         assert len({tuple(pair) for pair in lines}) <= 2
         assert 0.5 < seconds < 8
         assert server.stats()["open"]["count"] == len(readers)
-    server.stats_when("open", 0)
-
-
-@needs("chromium", "playwright")
-def test_live_board_in_a_browser(server: Server, tmp_path: Path) -> None:
-    """The page follows the text stream, row by row, and breaks no policy."""
-    from playwright.sync_api import expect, sync_playwright
-
-    complaints: list[str] = []
-    with sync_playwright() as play:
-        context = play.chromium.launch_persistent_context(
-            str(tmp_path / "profile"),
-            executable_path=program("chromium"),
-            args=[
-                *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
-                *("--no-first-run", "--disable-background-networking"),
-                *("--disable-component-update", "--disable-sync"),
-            ],
-        )
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"http://{LOOPBACK}:{server.port}/ticker")
-        expect(page.get_by_role("status")).to_have_text("Live", timeout=10_000)
-        rows = page.locator("#board li")
-        expect(rows.and_(page.locator(".fresh"))).not_to_have_count(0)
-        expect(rows).to_have_count(12)
-        times = rows.locator("time").all_inner_texts()
-        assert all(re.fullmatch(r"\d\d:\d\d", time) for time in times)
-        assert page.locator("#raw").inner_text().count("\n") >= 2
-        context.close()
-    assert complaints == []
     server.stats_when("open", 0)

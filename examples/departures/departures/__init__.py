@@ -25,9 +25,11 @@ from .views import (
     export,
     flights,
     home,
+    live,
     radar,
     stats,
     streamhtml,
+    summary,
     ticker,
 )
 
@@ -66,6 +68,8 @@ def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
     cli.init_app(app)
     for module in VIEWS:
         app.register_blueprint(module.bp)
+    live.init_app(app, sluice, database)
+    summary.init_app(app, sluice)
     app.register_blueprint(receipts.blueprint)
     return app
 

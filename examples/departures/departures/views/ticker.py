@@ -1,24 +1,21 @@
-"""The live board: one line of text a second, and a page that shows it."""
+"""The departures of this minute as text: one line a second."""
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from flask import Blueprint, redirect, url_for
+from werkzeug.wrappers import Response
 
 from flask_sluice import StreamedResponse, stream
 
-from ..board import line
 from ..state import state
 
 bp = Blueprint("ticker", __name__)
 
 
 @bp.get("/ticker")
-def page() -> str:
-    """Show the page; its rows are there before the first line comes."""
-    board = state().board
-    rows = board.rows()
-    lines = [line(row) for row in rows[:3]]
-    return render_template("ticker.html", rows=rows, lines=lines, now=board.clock())
+def page() -> Response:
+    """Lead to the board, which this was."""
+    return redirect(url_for("live.page", speed=1))
 
 
 @bp.get("/ticker.txt")

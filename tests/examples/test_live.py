@@ -89,6 +89,20 @@ def test_the_board_is_full_and_in_order(line: Timeline) -> None:
     assert line.begin < line.changes[0].at
 
 
+def test_flights_that_have_left_make_room_first(line: Timeline) -> None:
+    """One that is to leave goes only where all fourteen are to leave."""
+    rows = {row.key: row.mood for row in line.shown(0).rows}
+    gone = 0
+    for change in line.changes:
+        if change.out is not None:
+            gone += 1
+            if rows[change.out] in {"soon", "boarding"}:
+                assert set(rows.values()) <= {"soon", "boarding"}
+            del rows[change.out]
+        rows[change.row.key] = change.row.mood
+    assert gone > line.flights - 50
+
+
 def test_every_day_can_be_shown(
     example: ModuleType, loaded: Loaded, db: sqlite3.Connection
 ) -> None:
@@ -253,6 +267,7 @@ def test_tabs_share_a_connection_and_agree(
     one_tab, other = opened(tab(), server), opened(tab(), server)
     with visitor(browser) as open_one:
         stranger = opened(open_one(), server)
+        has_moved(stranger, line, 30)
         for page in (one_tab, other, stranger):
             has_moved(page, line)
             expect(page.locator("#viewers")).to_have_text("2")

@@ -100,6 +100,39 @@ def test_its_numbers_are_those_of_the_data(
     assert count(f"distance > {miles}") == 0
 
 
+@pytest.mark.parametrize("day", DAYS)
+def test_causes_are_found(
+    example: ModuleType, db: sqlite3.Connection, day: str
+) -> None:
+    """An aircraft that was late before comes first, then the hour's weather."""
+    from departures.story import facts
+
+    query = "SELECT origin, hour, precip, wind_gust FROM weather WHERE day = ?"
+    bad = {
+        (origin, hour)
+        for origin, hour, rain, gust in db.execute(query, (day,))
+        if (rain or 0) > 0 or (gust or 0) >= 25
+    }
+    flights = db.execute(
+        "SELECT tailnum, origin, scheduled, delay FROM flights "
+        "WHERE day = ? AND delay IS NOT NULL ORDER BY scheduled, number",
+        (day,),
+    )
+    before: dict[str, int] = {}
+    aircraft = weather = late = 0
+    for tail, origin, scheduled, delay in flights:
+        if delay >= 15:
+            late += 1
+            if before.get(tail, 0) >= 15:
+                aircraft += 1
+            elif (origin, scheduled // 100) in bad:
+                weather += 1
+        if tail is not None:
+            before[tail] = delay
+    found = facts(db, day).causes
+    assert found == (late, aircraft, weather, late - aircraft - weather)
+
+
 def test_tokens_are_the_text(example: ModuleType, db: sqlite3.Connection) -> None:
     """Put together they are all of it; each is a few letters."""
     from departures.story import facts, text, tokens

@@ -30,7 +30,8 @@ COMPANY = re.compile(r",? (Inc|Co|Corporation)\b\.?")
 
 def short_place(name: str) -> str:
     """Shorten an airport's name: Fort Lauderdale Hollywood Intl loses its last word."""
-    return FILLER.sub("", name)
+    # The source escapes the apostrophe of Martha\\'s Vineyard.
+    return FILLER.sub("", name).replace("\\", "")
 
 
 def short_airline(name: str) -> str:

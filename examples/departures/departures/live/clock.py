@@ -120,15 +120,16 @@ class Replay:
 
     def run(self) -> None:
         """Publish what happens, until nobody has read it for a while."""
+        is_away = False
         try:
             while not self._ended.is_set() and not self._replays.forget(self):
                 try:
-                    pause = self.step()
+                    pause, is_away = self.step(), False
                 except BrokerError as error:
+                    if not is_away:
+                        log.warning("%s stands still: %s", self.name, error)
                     # What has happened meanwhile is in the next event `board`.
-                    log.warning("%s stands still: %s", self.name, error)
-                    self._published = None
-                    pause = 1.0
+                    self._published, pause, is_away = None, 1.0, True
                 self._ended.wait(pause)
         finally:
             self._turn.leave()

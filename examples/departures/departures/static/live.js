@@ -1,6 +1,6 @@
 // The live board: the page as it was sent, and what has happened since, event by event.
 // Changes are numbered by their replay, so it doesn't matter whether one is in the page
-// already; ids are numbered by the channel, and prove that the connection loses nothing.
+// already, and whether the connection loses anything can be seen.
 
 import { change, replace } from "./board.js";
 import { flap } from "./flaps.js";
@@ -21,7 +21,7 @@ const SENTENCES = {
 const FULL = "As many boards as there may be are watched. This one begins when there is room.";
 const SILENT = 15000; // milliseconds after which a worker's readers count no more
 
-const proof = new Proof(hall.dataset.cursor);
+const proof = new Proof(hall.dataset.cursor, Number(hall.dataset.n));
 const workers = new Map(); // readers of each process: { count, heard }
 let number = Number(hall.dataset.n);
 let waiting = null; // events that came while the board is loaded anew
@@ -101,6 +101,7 @@ async function load(reason) {
     waiting = null;
     show(board);
     for (const event of kept) happen(event);
+    proof.anew(proof.last, number);
     outcome(`The board was loaded anew: ${reason}.`);
   } catch {
     setTimeout(load, 2000, reason);
@@ -192,7 +193,7 @@ for (const type of ["change", "board", "viewers"]) {
   live.addEventListener(type, (event) => {
     const data = JSON.parse(event.data);
     cut = false;
-    if (event.lastEventId) proof.take(event.lastEventId);
+    proof.take(event.lastEventId, type, data.n);
     if (type === "viewers") viewers(data);
     else happen({ type, data });
     count();
@@ -200,7 +201,7 @@ for (const type of ["change", "board", "viewers"]) {
   });
 }
 live.onreset = (event) => {
-  proof.anew(event.lastEventId);
+  proof.anew(event.lastEventId, Infinity);
   load(event.reason);
 };
 

@@ -1,5 +1,5 @@
-// What came over the connection, counted by the ids: they are dense, so what is missing
-// shows, and so does what comes twice. Given the page's first id and each event's.
+// What came over the connection, counted. A replay numbers its changes without a gap, so
+// what is missing shows; ids only grow, so what comes twice shows.
 
 const split = (id) => {
   const [, epoch, seq] = /^(\w+)-(\d+)$/.exec(id) ?? [];
@@ -10,32 +10,35 @@ export class Proof {
   seen = 0;
   missing = 0;
   twice = 0;
-  lost = null; // since when: { at, seq, missing, twice, until }
+  lost = null; // since the connection was: { at, missing, twice, came, until }
 
-  constructor(id) {
-    this.anew(id);
+  constructor(id, number) {
+    this.anew(id, number);
   }
 
-  // What is before this id isn't waited for.
-  anew(id) {
+  // What is before this id, and up to this number, isn't waited for.
+  anew(id, number) {
     this.last = id;
     ({ epoch: this.epoch, seq: this.seq } = split(id));
+    this.number = number;
     this.lost = null;
   }
 
-  take(id) {
+  // An event, and its number if it is a change or a whole board.
+  take(id, type, number) {
     const { epoch, seq } = split(id);
-    if (epoch !== this.epoch) [this.epoch, this.seq] = [epoch, seq - 1];
     this.seen++;
-    if (seq <= this.seq) this.twice++;
-    else this.missing += seq - this.seq - 1;
-    this.seq = Math.max(seq, this.seq);
-    this.last = id;
+    if (epoch === this.epoch && seq <= this.seq) this.twice++;
+    if (type === "change") this.missing += Math.max(0, number - this.number - 1);
+    if (type === "board") this.number = number;
+    else if (type === "change") this.number = Math.max(this.number, number);
+    Object.assign(this, { last: id, epoch, seq });
+    this.lost?.came.push(seq);
   }
 
   cut() {
-    const { seq, missing, twice } = this;
-    this.lost ??= { at: performance.now(), seq, missing, twice };
+    const { missing, twice } = this;
+    this.lost ??= { at: performance.now(), missing, twice, came: [] };
     this.lost.until = null;
   }
 
@@ -52,7 +55,7 @@ export class Proof {
     this.lost = null;
     return {
       seconds: (performance.now() - lost.at) / 1000,
-      replayed: lost.until - lost.seq,
+      replayed: lost.came.filter((seq) => seq <= lost.until).length,
       missing: this.missing - lost.missing,
       twice: this.twice - lost.twice,
     };

@@ -27,6 +27,7 @@ from flask import (
 from werkzeug.wrappers import Response as AnyResponse
 
 from flask_sluice import Event, Sluice, StreamedResponse, stream_events
+from flask_sluice.errors import BrokerError
 
 from ..live import SPEEDS, Replay, Replays, TooManyReplaysError
 from .flights import chosen_day, neighbour
@@ -160,11 +161,14 @@ def lose() -> AnyResponse:
     stay = request.form.get("stay", 0, int)
     if not 0 <= stay <= LONGEST:
         abort(400, f"One may stay away for 0 to {LONGEST} seconds.")
+    try:
+        replay.channel.close(viewer)
+    except BrokerError as error:
+        abort(503, f"{error}")
     response = Response(status=204)
     if stay:
         until = f"{time.time() + stay:.3f}"
         response.set_cookie(AWAY, until, max_age=stay, httponly=True, samesite="Lax")
-    replay.channel.close(viewer)
     return response
 
 

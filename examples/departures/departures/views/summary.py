@@ -22,6 +22,7 @@ from flask import (
 from werkzeug.wrappers import Response as AnyResponse
 
 from flask_sluice import Sluice, StreamedResponse, stream_events
+from flask_sluice.errors import BrokerError
 
 from ..state import get_db
 from ..story import Runs, TooManyRunsError, facts, text, tokens
@@ -54,6 +55,8 @@ def start() -> AnyResponse:
         run = runs().start(day, tokens(text(facts(get_db(), day))))
     except TooManyRunsError:
         abort(503, "Too many summaries are being written. Try again in a moment.")
+    except BrokerError as error:
+        abort(503, f"{error}")
     return redirect(url_for("summary.read", name=run.name), 303)
 
 

@@ -60,9 +60,11 @@ def _postgres() -> str | None:
 NEEDS: dict[str, Need] = {
     # programs
     "ab": _debian("apache2-utils", "ab"),
+    "apache2": _debian("apache2", "apache2"),
     "chromium": _debian("chromium", "chromium"),
     "curl": _debian("curl", "curl"),
     "ffmpeg": _debian("ffmpeg", "ffmpeg"),
+    "haproxy": _debian("haproxy", "haproxy"),
     "nghttp": _debian("nghttp2-client", "nghttp"),
     "nginx": _debian("nginx-light", "nginx"),
     "openssl": _debian("openssl", "openssl"),
@@ -100,6 +102,7 @@ NEEDS: dict[str, Need] = {
     "uvicorn": _python("uvicorn"),
     "waitress": _python("waitress"),
     "zstandard": _python("zstandard"),
+    "zttp": _python("zttp"),
 }
 
 

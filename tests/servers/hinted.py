@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +62,22 @@ def serving(name: str, *more: str, early: str = "explicit") -> Iterator[Early]:
         with running([*command, *more], folder, log, environ):
             await_port(port, log)
             yield Early(port, gate)
+
+
+def check(url: str, **environ: str) -> tuple[int, str]:
+    """Run check-hints on *url*: its exit code, and what it says."""
+    words = ["-m", "flask", "--app", "early", "sluice", "check-hints", "--insecure"]
+    run = subprocess.run(
+        [sys.executable, *words, url],
+        cwd=HERE,
+        env={**os.environ, "PYTHONPATH": PATHS, "EARLY": "", **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert run.stderr == ""
+    return run.returncode, run.stdout
 
 
 TLS = """

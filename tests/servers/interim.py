@@ -1,4 +1,4 @@
-"""Clients that see interim responses, and a TLS nginx to put in between.
+"""Clients that see interim responses, in either version of HTTP, with TLS or without.
 
 In: a port and a path. Out: the heads of what comes, one by one as it comes, so that a
 test can act between two of them.
@@ -39,12 +39,17 @@ Look = Callable[..., Iterator[Came]]
 
 
 def over_http1(
-    port: int, path: str, headers: dict[str, str] = BROWSER, version: str = "1.1"
+    port: int,
+    path: str,
+    headers: dict[str, str] = BROWSER,
+    version: str = "1.1",
+    *,
+    tls: bool = False,
 ) -> Iterator[Came]:
     """Ask in HTTP/1."""
     fields = {"Host": "localhost", "Connection": "close", **headers}
     lines = [f"GET {path} HTTP/{version}", *(f"{n}: {v}" for n, v in fields.items())]
-    with socket.create_connection(("127.0.0.1", port), PATIENCE) as line:
+    with _line(port, "http/1.1" if tls else "") as line:
         line.sendall("\r\n".join([*lines, "", ""]).encode())
         with line.makefile("rb") as stream:
             status = 100
@@ -59,12 +64,19 @@ def over_http1(
             yield Came(0, [], stream.read())
 
 
-def _tls() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.set_alpn_protocols(["h2"])
-    return context
+@contextlib.contextmanager
+def _line(port: int, protocol: str) -> Iterator[socket.socket]:
+    """Connect; with TLS if there is a *protocol* to ask for in it."""
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as line:
+        if not protocol:
+            yield line
+            return
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        context.set_alpn_protocols([protocol])
+        with context.wrap_socket(line) as wrapped:
+            yield wrapped
 
 
 def over_http2(
@@ -79,19 +91,16 @@ def over_http2(
         ResponseReceived,
         StreamEnded,
     )
+    from h2.settings import SettingCodes
 
     own = [(name.lower(), value) for name, value in headers.items()]
     connection = H2Connection(H2Configuration(header_encoding="utf-8"))
     connection.initiate_connection()
+    connection.update_settings({SettingCodes.ENABLE_PUSH: 0})
     target = [(":method", "GET"), (":path", path), (":scheme", "http")]
     connection.send_headers(1, [*target, (":authority", "localhost"), *own], True)
     body = b""
-    with contextlib.ExitStack() as stack:
-        line = stack.enter_context(
-            socket.create_connection(("127.0.0.1", port), PATIENCE)
-        )
-        if tls:
-            line = stack.enter_context(_tls().wrap_socket(line))
+    with _line(port, "h2" if tls else "") as line:
         line.sendall(connection.data_to_send())
         while data := line.recv(65536):
             for event in connection.receive_data(data):
@@ -106,6 +115,11 @@ def over_http2(
                         yield Came(0, [], body)
                         return
             line.sendall(connection.data_to_send())
+
+
+def links_of(came: list[Came]) -> list[str]:
+    """Give the links in the order in which they came, one field each or all in one."""
+    return ", ".join(link for head in came for link in head.links).split(", ")
 
 
 def make_certificate(folder: Path) -> tuple[str, str]:

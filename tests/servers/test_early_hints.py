@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 
 from needs import needs
 from servers.harness import BY_NAME, free_port, workplace
-from servers.hinted import HERE, PATHS, Early, serving, tls_nginx
+from servers.hinted import Early, check, serving, tls_nginx
 from servers.interim import Came, Look, make_certificate, over_http1, over_http2
 
 CSS = "</files/a.css>; rel=preload; as=style"
@@ -20,28 +18,40 @@ FONT = "</files/c.woff2>; rel=preload; as=font; crossorigin"
 ALL = f"{CSS}, {JS}, {FONT}"
 
 
-HTTP1, HTTP2 = (over_http1,), (over_http2,)
-CAN: dict[str, tuple[Look, ...]] = {
-    "gunicorn-sync": HTTP1,
-    "gunicorn-gthread": HTTP1,
-    "gunicorn-gevent": HTTP1,
-    "gunicorn-asgi": HTTP1,
-    "hypercorn": HTTP2,
+class Way(NamedTuple):
+    """A client that speaks as the server can, and what that one is told besides."""
+
+    look: Look = over_http1
+    more: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+
+
+CAN: dict[str, Way] = {
+    "gunicorn-sync": Way(),
+    "gunicorn-gthread": Way(),
+    "gunicorn-gevent": Way(),
+    "gunicorn-asgi": Way(),
+    "hypercorn": Way(over_http2),
+    "uvicorn": Way(over_http2, ("--http", "zttp", "--http2"), ("zttp",)),
 }
 
 
-def _needing(name: str) -> pytest.MarkDecorator:
-    return needs(*BY_NAME[name].requires)
+def _needing(name: str, *more: str) -> pytest.MarkDecorator:
+    return needs(*BY_NAME[name].requires, *more)
 
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(name, marks=_needing(name)) for name in CAN],
+    params=[
+        pytest.param(name, marks=_needing(name, *way.requires))
+        for name, way in CAN.items()
+    ],
 )
 def able(request: pytest.FixtureRequest) -> Iterator[tuple[Early, Look]]:
     """A server that can send a 103, and a client that speaks its way."""
-    with serving(request.param) as server:
-        yield server, CAN[request.param][0]
+    way = CAN[request.param]
+    with serving(request.param, *way.more) as server:
+        yield server, way.look
 
 
 # --- servers ---------------------------------------------------------------
@@ -114,22 +124,6 @@ def test_a_server_that_cannot(name: str, look: Look) -> None:
 
 
 # --- proxies, and check-hints ----------------------------------------------
-
-
-def check(url: str, **environ: str) -> tuple[int, str]:
-    """Run check-hints on *url*: its exit code, and what it says."""
-    words = ["-m", "flask", "--app", "early", "sluice", "check-hints", "--insecure"]
-    run = subprocess.run(
-        [sys.executable, *words, url],
-        cwd=HERE,
-        env={**os.environ, "PYTHONPATH": PATHS, "EARLY": "", **environ},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=50,
-    )
-    assert run.stderr == ""
-    return run.returncode, run.stdout
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,14 @@ from needs import needs
 from servers import hinted
 from servers.harness import BY_NAME
 from servers.hinted import Early, serving, tls_nginx
-from servers.interim import BROWSER, Came, Look, over_http1, over_http2
+from servers.interim import (
+    BROWSER,
+    Came,
+    Look,
+    links_of,
+    over_http1,
+    over_http2,
+)
 
 CSS = "</files/a.css>; rel=preload; as=style"
 JS = "</files/b%20b.js>; rel=preload; as=script"
@@ -44,11 +51,6 @@ def able(request: pytest.FixtureRequest) -> Iterator[tuple[Early, Look]]:
 def visit(server: Early, look: Look, path: str, **headers: str) -> list[Came]:
     """Go there as a browser does."""
     return list(look(server.port, path, {**BROWSER, **headers}))
-
-
-def links_of(came: list[Came]) -> list[str]:
-    """Give the links in the order in which they came, one field each or all in one."""
-    return ", ".join(link for head in came for link in head.links).split(", ")
 
 
 @pytest.mark.parametrize("path", PATHS)

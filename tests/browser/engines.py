@@ -60,6 +60,15 @@ class Browsers:
             )
         return self._running[engine]
 
+    def trusting(self, key_hash: str) -> Browser:
+        """Give one that trusts certificates of this key, as if they were signed."""
+        if key_hash not in self._running:
+            trust = f"--ignore-certificate-errors-spki-list={key_hash}"
+            self._running[key_hash] = self._playwright.chromium.launch(
+                executable_path=program("chromium"), args=[*FLAGS, trust]
+            )
+        return self._running[key_hash]
+
     def context(self, engine: str, *, javascript: bool) -> BrowserContext:
         """Give the context of this kind: all its pages are the same visitor's.
 

@@ -2,13 +2,11 @@
 
 In: a request. Out: a 103, and a page that waits until somebody has written to the
 FIFO that the environment names, so that a test can tell what came before its end.
-For browsers there is one that waits until its stylesheet is asked for.
 """
 
 from __future__ import annotations
 
 import os
-import threading
 from pathlib import Path
 
 from flask import Flask, Response, request
@@ -96,35 +94,6 @@ def learned_streamed() -> Response:
         HEAD + "{% await text = words %}{{ text }}{% endawait %}"
     )
     return stream_page(template, words=defer(lambda: "the page"))
-
-
-asked: list[str] = []
-asked_for_css = threading.Event()
-
-
-@app.get("/shown")
-def shown() -> str:
-    """Hint a stylesheet, and end when somebody has asked for it."""
-    early_hints("/files/a.css")
-    in_time = asked_for_css.wait(20)
-    return f"""<!doctype html><title>{"in time" if in_time else "late"}</title>
-<link rel="stylesheet" href="/files/a.css"><p id="count">shown"""
-
-
-@app.get("/files/a.css")
-def css() -> Response:
-    """Give the stylesheet, and count that."""
-    asked.append("css")
-    asked_for_css.set()
-    text = "p { color: rgb(1, 2, 3) }"
-    headers = {"Cache-Control": "max-age=600"}
-    return Response(text, mimetype="text/css", headers=headers)
-
-
-@app.get("/asked")
-def count() -> str:
-    """Say how often the stylesheet was asked for."""
-    return str(len(asked))
 
 
 asgi = ASGIApp(app)

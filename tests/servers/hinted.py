@@ -1,7 +1,7 @@
 """The app of `early` on a server, and a TLS nginx in front of it, until a block ends.
 
-In: a row's name, or an upstream's port. Out: ports, and the gate of the app's pages.
-It refuses to know what is asked.
+In: a row's name, and another app's if that is meant; or an upstream's port. Out:
+ports, and the gate of the app's pages. It refuses to know what is asked.
 """
 
 from __future__ import annotations
@@ -37,6 +37,11 @@ class Early:
         """Let a page that waits go on; wait for it to be there."""
         self._gate.write_text("go", encoding="utf-8")
 
+    def journal(self) -> list[str]:
+        """Give the paths that were asked for, where the app notes them."""
+        path = self.temporary / "journal"
+        return path.read_text(encoding="utf-8").split() if path.exists() else []
+
     def read(self, look: Look, path: str, early: int = 1) -> list[Came]:
         """Give what comes: *early* heads before the page may end, and the rest."""
         answer = look(self.port, path)
@@ -46,18 +51,21 @@ class Early:
 
 
 @contextlib.contextmanager
-def serving(name: str, *more: str, early: str = "explicit") -> Iterator[Early]:
+def serving(
+    name: str, *more: str, early: str = "explicit", app: str = "early"
+) -> Iterator[Early]:
     """Run the app on the server of that row."""
     row = BY_NAME[name]
     with workplace() as folder:
         port, log, gate = free_port(), folder / "log", folder / "gate"
         os.mkfifo(gate)
-        target = "early:asgi" if row.kind == "asgi" else "early:app"
+        target = f"{app}:asgi" if row.kind == "asgi" else f"{app}:app"
         command = row.command(port, {})
         command = [target if word[:4] == "app:" else word for word in command]
         if name == "werkzeug":
-            command[command.index("app")] = "early"
+            command[command.index("app")] = app
         environ = {"PYTHONPATH": PATHS, "GATE": str(gate), "EARLY": early}
+        environ["JOURNAL"] = str(folder / "journal")
         environ["TMPDIR"] = str(folder)  # what is learned is no other server's
         with running([*command, *more], folder, log, environ):
             await_port(port, log)

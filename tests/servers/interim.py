@@ -6,17 +6,20 @@ test can act between two of them.
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import socket
 import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from needs import program
-from servers.harness import START_SECONDS, ServerFailed
+from servers.harness import START_SECONDS, ServerFailed, workplace
 
 PATIENCE = 10.0
 BROWSER = {"Sec-Fetch-Mode": "navigate"}
@@ -122,17 +125,41 @@ def links_of(came: list[Came]) -> list[str]:
     return ", ".join(link for head in came for link in head.links).split(", ")
 
 
-def make_certificate(folder: Path) -> tuple[str, str]:
-    """Make a key and a certificate; give their paths."""
-    key, certificate = str(folder / "key.pem"), str(folder / "cert.pem")
-    openssl = program("openssl") or ""
-    subprocess.run(
-        [openssl, *CERTIFICATE, "-keyout", key, "-out", certificate],
+@cache
+def _certificate() -> tuple[bytes, bytes]:
+    """Make a key and a certificate, the same for all tests of a run."""
+    with workplace() as folder:
+        paths = folder / "key.pem", folder / "cert.pem"
+        words = ("-keyout", str(paths[0]), "-out", str(paths[1]))
+        _openssl(*CERTIFICATE, *words)
+        return paths[0].read_bytes(), paths[1].read_bytes()
+
+
+def _openssl(*words: str, data: bytes = b"") -> bytes:
+    return subprocess.run(
+        [program("openssl") or "", *words],
+        input=data,
         check=True,
         capture_output=True,
         timeout=30,
-    )
-    return key, certificate
+    ).stdout
+
+
+def make_certificate(folder: Path) -> tuple[str, str]:
+    """Write a key and a certificate into *folder*; give their paths."""
+    paths = folder / "key.pem", folder / "cert.pem"
+    for path, data in zip(paths, _certificate(), strict=True):
+        path.write_bytes(data)
+    return str(paths[0]), str(paths[1])
+
+
+def key_hash() -> str:
+    """Give the hash of the certificate's key, by which Chromium will trust it.
+
+    It keeps nothing in its cache that came with a certificate it merely overlooks.
+    """
+    public = _openssl("pkey", "-pubout", "-outform", "DER", data=_certificate()[0])
+    return base64.b64encode(hashlib.sha256(public).digest()).decode()
 
 
 def await_port(port: int, log: Path) -> None:

@@ -18,7 +18,7 @@ from flask import Flask
 from flask_sluice import Sluice, receipts
 from flask_sluice.pubsub import Ticker
 
-from . import board, cli, data, pages, state, tally
+from . import board, cli, data, files, pages, state, tally
 from .scope.screens import Screens
 from .views import (
     dashboard,
@@ -48,6 +48,7 @@ def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
     folder = config.pop("INSTANCE_PATH", None) or os.environ.get("DEPARTURES_INSTANCE")
     app = Flask(__name__, instance_path=folder and str(Path(folder).resolve()))
     app.config["SLUICE_CSP_NONCE"] = pages.nonce
+    files.init_app(app)
     app.config.from_prefixed_env()  # FLASK_SLUICE_PARK=false and the like
     app.config.update(config)
 

@@ -1,11 +1,10 @@
-"""The filmstrip of the docs: `python -m benchmarks.filmstrip`, from the root.
+"""Filmstrips: pages as a reader sees them, a row a way, a column a moment.
 
-The page "film" of `pages/pages.json` as a reader sees it: a row for each way to serve
-it, a column for each moment after the request. The frames are Chromium's own screencast
-with the times at which it showed them; a cell is the newest frame at its moment, and
-white if there was none. Of several takes the one with the middle first frame counts,
-so that nobody is shown on a bad moment of the machine. The strip itself is a page, too,
-and its picture is the result.
+The frames are Chromium's own screencast with the times at which it showed them; a cell
+is the newest frame at its moment after the request, and white if there was none. Of
+several takes the one with the middle first frame counts, so that nobody is shown on a
+bad moment of the machine. The strip itself is a page, too, and its picture is the
+result. `python -m benchmarks.filmstrip [pages|hints]`, from the root, makes the docs'.
 """
 
 from __future__ import annotations
@@ -15,23 +14,18 @@ import base64
 import io
 import math
 import time
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from .browser import SECONDS, Chromium
-from .pages.contenders import CONTENDERS, NATIVE, PLAIN, cast
 
-TARGET = Path(__file__).parent.parent / "docs" / "_static" / "pages-filmstrip.png"
-MOMENTS = [0, 100, 400, 1000, 1600]
-ROWS = {
-    PLAIN: ("render_template", "all queries at once"),
-    "FlaskSR 0.6, sequential": ("FlaskSR 0.6", "one query after the other"),
-    "React 19": ("React 19", "Suspense, Node"),
-    NATIVE: ("stream_page", "no script on the page"),
-}
+FOLDER = Path(__file__).parent.parent / "docs" / "_static"
+FILMS = {"pages": ".pages.film", "hints": ".hints.film"}
 WIDTH, HEIGHT = 560, 476
 CELL = 260
 COLOURS = 96
@@ -52,9 +46,11 @@ img,.none{{display:block;width:{CELL}px;height:{CELL * HEIGHT // WIDTH}px;
 """
 
 Frames = list[tuple[float, bytes]]
+Row = tuple[str, str, Chromium, str]
+"""A name, a few words below it, a browser, and the page's address."""
 
 
-def _record(browser: Chromium, url: str) -> tuple[float, Frames]:
+def _record(browser: Chromium, url: str, seconds: float) -> tuple[float, Frames]:
     """When the request was sent, and every frame with the time it was shown."""
     frames: Frames = []
     with browser.page() as page:
@@ -70,15 +66,15 @@ def _record(browser: Chromium, url: str) -> tuple[float, Frames]:
         session.send("Page.startScreencast", {"format": "png", "everyNthFrame": 1})
         page.goto(url, wait_until="commit", timeout=SECONDS * 1000)
         origin = float(page.evaluate(ORIGIN)) / 1000
-        rest = origin + MOMENTS[-1] / 1000 + 0.5 - time.time()
+        rest = origin + seconds + 0.5 - time.time()
         page.wait_for_timeout(max(0.0, rest) * 1000)
         session.send("Page.stopScreencast")
     return origin, frames
 
 
-def _middle_take(browser: Chromium, url: str) -> tuple[float, Frames]:
-    _record(browser, url)  # loads code and fills caches
-    takes = [_record(browser, url) for _ in range(TAKES)]
+def _middle_take(browser: Chromium, url: str, seconds: float) -> tuple[float, Frames]:
+    _record(browser, url, seconds)  # loads code and fills caches
+    takes = [_record(browser, url, seconds) for _ in range(TAKES)]
 
     def first(take: tuple[float, Frames]) -> float:
         origin, frames = take
@@ -96,11 +92,11 @@ def _cell(origin: float, frames: Frames, moment: int) -> str:
     return f'<td><img src="data:image/png;base64,{data}"></td>'
 
 
-def _strip(cells: dict[str, str]) -> str:
-    heads = "".join(f"<th>{moment:,} ms</th>" for moment in MOMENTS)
+def _strip(moments: Sequence[int], cells: Mapping[tuple[str, str], str]) -> str:
+    heads = "".join(f"<th>{moment:,} ms</th>" for moment in moments)
     rows = "".join(
-        f"<tr><th>{escape(name)}<small>{escape(words)}</small></th>{cells[who]}</tr>"
-        for who, (name, words) in ROWS.items()
+        f"<tr><th>{escape(name)}<small>{escape(words)}</small></th>{row}</tr>"
+        for (name, words), row in cells.items()
     )
     return (
         f"<!doctype html><style>{STYLE}</style><table><thead><tr><th></th>{heads}"
@@ -120,23 +116,31 @@ def _picture(browser: Chromium, strip: str) -> bytes:
         context.close()
 
 
-def main() -> None:
-    """Films everybody and writes the picture."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.filmstrip")
-    parser.add_argument("--out", type=Path, default=TARGET)
-    target = parser.parse_args().out
-    with cast() as everybody:
-        cells = {}
-        for who in CONTENDERS:
-            if who.name in ROWS:
-                browser, url = everybody.browser(who), everybody.url(who, page="film")
-                origin, frames = _middle_take(browser, url)
-                cells[who.name] = "".join(_cell(origin, frames, at) for at in MOMENTS)
-        png = _picture(everybody.browsers[True], _strip(cells))
+def film(rows: Sequence[Row], moments: Sequence[int], target: Path) -> None:
+    """Film each row's page, and write the picture.
+
+    :param moments: ms after the request.
+    """
+    cells = {}
+    for name, words, browser, url in rows:
+        origin, frames = _middle_take(browser, url, moments[-1] / 1000)
+        cells[name, words] = "".join(_cell(origin, frames, at) for at in moments)
+    png = _picture(rows[0][2], _strip(moments, cells))
     image = Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS)
     target.parent.mkdir(parents=True, exist_ok=True)
     image.save(target, optimize=True)
     print(f"{target}: {image.width} by {image.height}, {target.stat().st_size:,} bytes")
+
+
+def main() -> None:
+    """Make those that were asked for, or all."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.filmstrip")
+    parser.add_argument("films", nargs="*", metavar="film", help=", ".join(FILMS))
+    parser.add_argument("--out", type=Path, default=FOLDER)
+    arguments = parser.parse_args()
+    for name in arguments.films or FILMS:
+        make: Callable[[Path], None] = import_module(FILMS[name], __package__).make
+        make(arguments.out / f"{name}-filmstrip.png")
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ class Scale:
     memory_big_bytes: int
     memory_small_bytes: int
     page_views: int
+    hint_visits: int
     burst_slots: tuple[int, ...]
     burst_views: int
     row_requests: int
@@ -71,6 +72,7 @@ FULL = Scale(
     memory_big_bytes=5 * GB,
     memory_small_bytes=500 * MB,
     page_views=9,
+    hint_visits=15,
     burst_slots=(250, 500, 1_000, 2_000),
     burst_views=9,
     row_requests=8,
@@ -109,6 +111,7 @@ QUICK = Scale(
     memory_big_bytes=1 * GB,
     memory_small_bytes=100 * MB,
     page_views=2,
+    hint_visits=3,
     burst_slots=(250, 500, 1_000, 2_000),
     burst_views=3,
     row_requests=4,

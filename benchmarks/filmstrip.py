@@ -46,12 +46,13 @@ img,.none{{display:block;width:{CELL}px;height:{CELL * HEIGHT // WIDTH}px;
 """
 
 Frames = list[tuple[float, bytes]]
+Take = tuple[float, Frames]
+"""When the request was sent, and every frame with the time it was shown."""
 Row = tuple[str, str, Chromium, str]
 """A name, a few words below it, a browser, and the page's address."""
 
 
-def _record(browser: Chromium, url: str, seconds: float) -> tuple[float, Frames]:
-    """When the request was sent, and every frame with the time it was shown."""
+def _record(browser: Chromium, url: str, seconds: float) -> Take:
     frames: Frames = []
     with browser.page() as page:
         page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
@@ -72,15 +73,21 @@ def _record(browser: Chromium, url: str, seconds: float) -> tuple[float, Frames]
     return origin, frames
 
 
-def _middle_take(browser: Chromium, url: str, seconds: float) -> tuple[float, Frames]:
-    _record(browser, url, seconds)  # loads code and fills caches
-    takes = [_record(browser, url, seconds) for _ in range(TAKES)]
+def _first(take: Take) -> float:
+    """Seconds from the request to the first frame."""
+    origin, frames = take
+    return min((at - origin for at, _ in frames if at >= origin), default=math.inf)
 
-    def first(take: tuple[float, Frames]) -> float:
-        origin, frames = take
-        return min((at - origin for at, _ in frames if at >= origin), default=math.inf)
 
-    return sorted(takes, key=first)[TAKES // 2]
+def _middle_takes(rows: Sequence[Row], seconds: float) -> list[Take]:
+    """Film each row, in turns, but for a first that doesn't count."""
+    turns = [
+        [_record(browser, url, seconds) for *_, browser, url in rows]
+        for _ in range(1 + TAKES)
+    ]
+    return [
+        sorted(takes, key=_first)[TAKES // 2] for takes in zip(*turns[1:], strict=True)
+    ]
 
 
 def _cell(origin: float, frames: Frames, moment: int) -> str:
@@ -122,9 +129,10 @@ def film(rows: Sequence[Row], moments: Sequence[int], target: Path) -> None:
     :param moments: ms after the request.
     """
     cells = {}
-    for name, words, browser, url in rows:
-        origin, frames = _middle_take(browser, url, moments[-1] / 1000)
-        cells[name, words] = "".join(_cell(origin, frames, at) for at in moments)
+    takes = _middle_takes(rows, moments[-1] / 1000)
+    for (name, words, *_), take in zip(rows, takes, strict=True):
+        cells[name, words] = "".join(_cell(*take, at) for at in moments)
+        print(f"{name}: first seen after {1000 * _first(take):.0f} ms")
     png = _picture(rows[0][2], _strip(moments, cells))
     image = Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS)
     target.parent.mkdir(parents=True, exist_ok=True)

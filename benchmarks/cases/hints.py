@@ -8,6 +8,7 @@ that the view gives or that were learned, and with its shell streamed. The parts
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,6 +134,7 @@ def run(scale: Scale) -> Report:
         report.goals += _goals(visits, proxy)
     report.digest = _digest(visits)
     report.versions += [browser, *(proxy.version() for proxy in PROXIES.values())]
+    report.versions.append(f"load average after the run {os.getloadavg()[0]:.1f}")
 
     def draw(path: Path) -> None:
         panels = {

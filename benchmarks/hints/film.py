@@ -1,4 +1,4 @@
-"""The film of the hints: one page through Caddy, hinted in four ways."""
+"""The film of the hints: one page through Caddy, as it is hinted or streamed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from pathlib import Path
 from ..filmstrip import film
 from .visits import scene
 
-MOMENTS = [200, 400, 650, 700, 800]
+MOMENTS = [100, 400, 700, 830, 1000]
 PROXY = "Caddy"
 ROWS = {
     "off": ("no hints", "rows take 600 ms"),
     "link": ("Link header", "comes with the page"),
-    "learned": ("103, learned", "comes ahead of it"),
+    "explicit": ("103, explicit", "comes ahead of it"),
+    "learned": ("103, learned", "the same, by itself"),
     "shell": ("stream_page", "a shell at once"),
 }
 

@@ -103,10 +103,10 @@ def _goals(visits: Visits, proxy: str) -> list[Goal]:
     return goals
 
 
-def _digest(visits: Visits) -> Table:
+def _digest(visits: Visits, load: float) -> Table:
     table = Table(
         "Milliseconds from the start of the navigation, medians, through"
-        f" {' / '.join(PROXIES)}:",
+        f" {' / '.join(PROXIES)}; load average after the run {load:.1f}:",
         ["", "all files there", "first byte of HTML", "first paint", "rows visible"],
     )
     figures: list[Callable[[Visit], float]] = [
@@ -128,13 +128,14 @@ def _digest(visits: Visits) -> Table:
 def run(scale: Scale) -> Report:
     """All ways through all proxies."""
     visits, browser = look(scale.hint_visits)
+    load = os.getloadavg()[0]
     report = Report("hints", "What early hints gain", ABOUT)
     for proxy in PROXIES:
         report.tables.append(_table(visits, proxy))
         report.goals += _goals(visits, proxy)
-    report.digest = _digest(visits)
+    report.digest = _digest(visits, load)
     report.versions += [browser, *(proxy.version() for proxy in PROXIES.values())]
-    report.versions.append(f"load average after the run {os.getloadavg()[0]:.1f}")
+    report.versions.append(f"load average after the run {load:.1f}")
 
     def draw(path: Path) -> None:
         panels = {

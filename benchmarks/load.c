@@ -244,6 +244,7 @@ static uint64_t last_close;
 static uint64_t lines, gaps, strays;
 static uint32_t *delays; /* microseconds from made to read, one a line */
 static size_t delays_used, delays_size;
+static uint64_t first_made, last_read; /* of the running `collect` */
 static uint32_t wanted;
 static int reached;
 
@@ -279,6 +280,8 @@ static void take_line(struct client *c, const char *line, uint64_t now) {
     c->last = n;
     lines++;
     if (wanted) {
+        if (!first_made || made < first_made) first_made = made;
+        last_read = now;
         if (++c->since == wanted) c->reached = true, reached++;
         if (delays_used == delays_size) {
             delays_size = delays_size ? delays_size * 2 : 1 << 16;
@@ -382,11 +385,13 @@ static void report(const char *event, uint64_t since) {
            "\"open\":%d,\"closed\":%d,\"resets\":%d,\"finished\":%d,\"broken\":%d,"
            "\"lines\":%lu,\"gaps\":%lu,\"strays\":%lu,\"least\":%u,\"most\":%u,"
            "\"counted\":%zu,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,"
+           "\"span_ms\":%.3f,"
            "\"last_close_ns\":%lu}\n",
            event, (double)(now_ns() - since) / 1e9, opened, failed, open_now(),
            closed, resets, finished, broken, lines, gaps, strays,
            least == UINT32_MAX ? 0 : least, most, delays_used, delay_ms(0.5),
-           delay_ms(0.99), delay_ms(1), last_close);
+           delay_ms(0.99), delay_ms(1),
+           first_made ? (double)(last_read - first_made) / 1e6 : 0, last_close);
     fflush(stdout);
 }
 
@@ -436,6 +441,7 @@ static void hold(int in_flight) {
             wanted = (uint32_t)first;
             reached = 0;
             delays_used = 0;
+            first_made = last_read = 0;
             for (int i = 0; i < total; i++)
                 clients[i].since = 0, clients[i].reached = false;
             while (reached < open_now() && now_ns() < limit) turn(100);

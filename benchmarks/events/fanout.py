@@ -101,7 +101,7 @@ def _round(contender: Contender, clients: int, redis_url: str, to: Figures) -> N
             to.p50.append(seen["p50_ms"])
             to.p99.append(seen["p99_ms"])
             seen, _ = _phase(contender, server, holder, BURST)
-            to.burst.append(seen["counted"] / max(seen["max_ms"], 0.001) * 1e3)
+            to.burst.append(seen["counted"] / max(seen["span_ms"], 0.001) * 1e3)
             expected = sum(count for count, _ in (SLOW, PACED, BURST)) * seen["open"]
             got = seen["lines"] if not contender.is_late else expected
             to.lost += max(0, expected - got) + seen["closed"]

@@ -50,6 +50,8 @@ def read_ours(url: str, channels: int, events: int, ready: Any, told: Any) -> No
     def follow(feed: Any) -> None:
         def wake() -> None:
             data = feed.take()
+            if data is None:
+                return
             blocks = data.split(b"\n\n") if data else []
             delays.extend(_delay(block) for block in blocks if b"@" in block)
             if len(delays) >= events:

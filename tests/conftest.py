@@ -3,16 +3,22 @@
 In: pytest's reports. Out: a section at the end that groups the skipped tests by what
 they were missing, and a failed session where CI=true, because there a skipped test
 is a promise nobody checked. It knows no fixture: those live beside their tests.
+
+In Python's development mode asyncio also logs each callback that took a tenth of a
+second. That is about the machine, and would stand among what tests look for.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import defaultdict
 
 import pytest
 
 IN_CI = os.environ.get("CI", "").lower() == "true"
+
+logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 
 class SkipLedger:

@@ -13,7 +13,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 
+from .. import pictures
 from ..npm import node_version, version_of
 from ..report import Report
 from ..scale import Scale
@@ -23,11 +25,12 @@ Clients of one C program hold a stream of server-sent events each, of one server
 process. An event is an id and 130 bytes of data, with the time in it at which it was
 made. Memory is the PSS of the process tree, before and after; the kernel's socket
 buffers are not in it. CPU is the server's, for publishing and delivering. In a burst
-twenty events are published at once, and what counts is the time until the last client
-has the last one. nchan gets a request for each event, the others publish inside.
-Flask-SSE and django-eventstream hold fewer. Client and server share two cores, so
-delays depend on the client, too, and are to be compared and not quoted. In brackets
-the smallest and the largest round; ratios are taken round by round."""
+twenty events are published at once, and what counts is the time from the first of
+them to when the last client has the last. nchan gets a request for each event, the
+others publish inside. Flask-SSE and django-eventstream hold fewer. Client and server
+share two cores, so delays depend on the client, too, and are to be compared and not
+quoted. In brackets the smallest and the largest round; ratios are taken round by
+round."""
 
 PACKAGES = [
     "redis",
@@ -73,7 +76,7 @@ def run(scale: Scale) -> Report:
         raise RuntimeError(f"This case needs {' and '.join(lacking)}.")
     report = Report("events", "Server-sent events", ABOUT)
     with _redis() as url:
-        tables, goals = fanout.measure(scale, url)
+        tables, goals, panels, report.digest = fanout.measure(scale, url)
         report.tables += tables
         report.goals += goals
         table, goals = wire.measure(scale, url)
@@ -82,4 +85,9 @@ def run(scale: Scale) -> Report:
     report.versions += [f"{name} {version(name)}" for name in PACKAGES]
     folder = installed(contenders.HERE, ("*.mjs", "package.json"))
     report.versions += [node_version(), version_of(folder, "better-sse")]
+
+    def draw(path: Path) -> None:
+        pictures.bars(path, panels, "less is better")
+
+    report.draw = draw
     return report

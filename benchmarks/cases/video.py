@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from .. import client
+from .. import client, pictures
 from ..report import Goal, Report, Samples, Table
 from ..scale import Scale
 from ..servers import Server, get, serve
@@ -108,6 +109,16 @@ def run(scale: Scale) -> Report:
             table.rows.append([*row, found.stopped.show(1)])
         report.tables.append(table)
     most = max(scale.video_viewers)
+    report.digest = report.tables[-1]
+
+    def draw(path: Path) -> None:
+        panels = {
+            f"{viewers} viewers": {plan.name: seen[plan, viewers].cpu for plan in PLANS}
+            for viewers in scale.video_viewers
+        }
+        pictures.bars(path, panels, "% of one core, less is better")
+
+    report.draw = draw
     for plan in PLANS:
         if plan.is_ours:
             report.goals += _goals(plan.name, most, seen[plan, most])

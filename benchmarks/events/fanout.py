@@ -18,6 +18,8 @@ from ..scale import Scale
 from ..servers import Server, get
 from .contenders import BETTER, CONTENDERS, NCHAN, OURS, STARLETTE, Contender
 
+Panels = dict[str, dict[str, Samples]]
+
 WAIT = 60.0  # seconds for a phase
 SLOW, PACED, BURST = (6, 2.0), (20, 5.0), (20, 0.0)  # events, and how many a second
 
@@ -108,14 +110,22 @@ def _round(contender: Contender, clients: int, redis_url: str, to: Figures) -> N
             get(server.port, "/ping")
 
 
-def measure(scale: Scale, redis_url: str) -> tuple[list[Table], list[Goal]]:
-    """Everyone's rounds, in turn."""
+def measure(
+    scale: Scale, redis_url: str
+) -> tuple[list[Table], list[Goal], Panels, Table]:
+    """Everyone's rounds, in turn; what of them makes a picture, and what is quoted."""
     figures = {contender: Figures() for contender in CONTENDERS}
     for _ in range(scale.event_rounds):
         for contender, found in figures.items():
             count = scale.event_clients if contender.crowd else scale.event_few_clients
             _round(contender, count, redis_url, found)
-    return [_costs(figures), _speeds(figures)], _goals(figures, scale)
+    crowd = {who: found for who, found in figures.items() if who.crowd}
+    panels = {
+        "CPU µs a delivery": {w.name: f.paced_cpu for w, f in crowd.items()},
+        "KB a stream": {w.name: f.kb for w, f in crowd.items()},
+    }
+    tables = [_costs(figures), _speeds(figures)]
+    return tables, _goals(figures), panels, _digest(crowd)
 
 
 def _costs(figures: dict[Contender, Figures]) -> Table:
@@ -165,7 +175,35 @@ def _speeds(figures: dict[Contender, Figures]) -> Table:
     return table
 
 
-def _goals(figures: dict[Contender, Figures], scale: Scale) -> list[Goal]:
+def _digest(figures: dict[Contender, Figures]) -> Table:
+    table = Table(
+        "10,000 readers of one channel, one process: what a stream and a delivery cost,"
+        " how late the last hundredth is at five events a second, and deliveries a"
+        " second when twenty events are published at once.",
+        [
+            "",
+            "KB a stream",
+            "CPU µs a delivery",
+            "p99 ms",
+            "burst, deliveries/s",
+            "lost",
+        ],
+    )
+    for contender, found in figures.items():
+        table.rows.append(
+            [
+                contender.name,
+                f"{found.kb.median:.1f}",
+                f"{found.paced_cpu.median:.1f}",
+                f"{found.p99.median:,.0f}",
+                f"{found.burst.median:,.0f}",
+                f"{found.lost:,}",
+            ]
+        )
+    return table
+
+
+def _goals(figures: dict[Contender, Figures]) -> list[Goal]:
     ours, nchan = figures[OURS], figures[NCHAN]
     better, starlette = figures[BETTER], figures[STARLETTE]
     ratios = [

@@ -13,6 +13,7 @@ from typing import Any
 from flask import Flask, Response, render_template_string
 
 from flask_sluice import Sluice, StreamedResponse, defer, stream, stream_page
+from flask_sluice.asgi import ASGIApp
 from flask_sluice.compat import firehose
 from flask_sluice.hints import preconnect, preload, push
 
@@ -68,3 +69,6 @@ for _name, _view in PAGES.items():
 def file(name: str) -> Response:
     """What is pushed."""
     return Response(name, mimetype="text/css", headers={"Cache-Control": "max-age=60"})
+
+
+asgi = ASGIApp(app)

@@ -1,6 +1,7 @@
 """HTTP/2 push: nginx 1.22 pushes what is hinted, once, and leaves out what isn't meant.
 
-The versions of nginx that push are Debian 12's and older; 1.25 dropped it.
+The versions of nginx that push are Debian 12's and older; 1.25 dropped it. hypercorn
+pushes by itself what `push()` is told, and nothing else.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import contextlib
 import re
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -70,6 +72,32 @@ def _await_port(port: int, log: Path) -> None:
         time.sleep(0.02)
 
 
+def _certify(folder: Path) -> tuple[str, str]:
+    key, certificate = str(folder / "key.pem"), str(folder / "cert.pem")
+    subprocess.run(
+        [program("openssl") or "", *CERTIFICATE, "-keyout", key, "-out", certificate],
+        check=True,
+        capture_output=True,
+        timeout=30,
+    )
+    return key, certificate
+
+
+@pytest.fixture(scope="module")
+def hypercorn() -> Iterator[str]:
+    """The app under a server that speaks HTTP/2 and pushes."""
+    port = free_port()
+    paths = {"PYTHONPATH": f"{HERE.parents[1] / 'src'}:{HERE}"}
+    with workplace() as folder:
+        key, certificate = _certify(folder)
+        command = [sys.executable, "-m", "hypercorn", "--bind", f"127.0.0.1:{port}"]
+        command += ["--keyfile", key, "--certfile", certificate, "pushing:asgi"]
+        log = folder / "app.log"
+        with running(command, folder, log, paths):
+            _await_port(port, log)
+            yield f"https://127.0.0.1:{port}"
+
+
 @pytest.fixture(scope="module")
 def origin() -> Iterator[str]:
     """The app behind an nginx that speaks HTTP/2 and pushes."""
@@ -78,20 +106,7 @@ def origin() -> Iterator[str]:
     paths = {"PYTHONPATH": f"{HERE.parents[1] / 'src'}:{HERE}"}
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(workplace())
-        key, certificate = str(folder / "key.pem"), str(folder / "cert.pem")
-        subprocess.run(
-            [
-                program("openssl") or "",
-                *CERTIFICATE,
-                "-keyout",
-                key,
-                "-out",
-                certificate,
-            ],
-            check=True,
-            capture_output=True,
-            timeout=30,
-        )
+        _certify(folder)
         block = NGINX_SERVER.format(folder=folder, port=port, upstream=upstream)
         conf = folder / "nginx.conf"
         conf.write_text(NGINX.format(folder=folder, servers=block))
@@ -178,3 +193,16 @@ def test_once_a_client(origin: str, path: str) -> None:
 def test_a_program_for_flask_firehose(origin: str) -> None:
     """Its push is one promise, and its `nopush` none."""
     assert look(f"{origin}/fire").pushed == ["/files/f.css"]
+
+
+@needs("hypercorn")
+def test_hypercorn_pushes(hypercorn: str) -> None:
+    """What `push()` is told, once a client; a `preload()` stays a hint."""
+    seen = look(f"{hypercorn}/plain")
+    assert seen.status == "200"
+    assert seen.pushed == ["/files/a.css", "/files/b%20b.js"]
+    again = look(f"{hypercorn}/plain", seen.cookies)
+    assert (again.status, again.pushed) == ("200", [])
+    assert look(f"{hypercorn}/body").pushed == ["/files/a.css"]
+    assert look(f"{hypercorn}/page").pushed == []
+    assert look(f"{hypercorn}/fire").pushed == ["/files/f.css"]

@@ -24,6 +24,7 @@ from flask import request as flask_request
 from ..config import Settings
 from ..errors import NotInitializedError, OutsideRequestError
 from ..formats.link import Link, header, parse
+from ..serve.drive import PUSH
 from .cacheable import warn_unless_kept
 from .connectors import Connector, CookieConnector, SessionConnector
 from .interim import SENT, Probe, can_send, send
@@ -56,12 +57,14 @@ class Hint:
     :ivar key: two with one key are one hint.
     :ivar name: what a connector knows it by.
     :ivar once: the connector that says whether the client has it; None asks nobody.
+    :ivar is_push: a server that can push is to do it.
     """
 
     link: Link
     key: Hashable
     name: str
     once: Connector | None = None
+    is_push: bool = False
 
 
 class Gatherer:
@@ -182,6 +185,7 @@ class Gatherer:
         chosen = self._chosen(wanted, sum(map(len, there)))
         if chosen:
             response.headers.add("Link", header(hint.link for hint in chosen))
+        self._promise(environ, chosen)
         for connector, before in pushed:
             sent = [*chosen, *early]
             names = {hint.name for hint in sent if hint.once is connector}
@@ -191,6 +195,20 @@ class Gatherer:
             if keep is not None:
                 keep(response)
         return response
+
+    def _promise(self, environ: WSGIEnvironment, hints: list[Hint]) -> None:
+        """Have the server push what a proxy would."""
+        promise = environ.get(PUSH)
+        if promise is None:
+            return
+        for hint in hints:
+            target = hint.link.target
+            is_own = target.startswith("/") and not target.startswith("//")
+            if hint.is_push and is_own and ("nopush", None) not in hint.link.attributes:
+                try:
+                    promise(target)
+                except Exception:
+                    log.debug("%s could not be pushed", target, exc_info=True)
 
     def _wanted(
         self, hints: list[Hint]

@@ -140,7 +140,7 @@ def push(
     media: str | None = None,
     integrity: str | None = None,
 ) -> str:
-    """Have a proxy that does HTTP/2 push send *url* along with the page.
+    """Have a proxy or server that does HTTP/2 push send *url* along with the page.
 
     To a browser it is a `preload()`, with the same arguments and errors. *as_* may be
     left out where only proxies are meant, which don't ask for it. They push what is
@@ -149,6 +149,7 @@ def push(
     return _file(
         "push()",
         url,
+        is_push=True,
         rel="preload",
         as_=as_,
         crossorigin=crossorigin,
@@ -185,6 +186,7 @@ def _file(
     as_: str | None,
     crossorigin: CrossOrigin,
     fetchpriority: Priority,
+    is_push: bool = False,
     **others: object,
 ) -> str:
     """Hint a file, which the browser keeps, and which need not be hinted twice."""
@@ -197,7 +199,7 @@ def _file(
         "fetchpriority": _priority(fetchpriority),
         **others,
     }
-    return _hint(what, url, attributes, is_kept=True)
+    return _hint(what, url, attributes, is_kept=True, is_push=is_push)
 
 
 def _crossorigin(value: object) -> str | bool | None:
@@ -225,6 +227,7 @@ def _hint(
     *,
     is_kept: bool = False,
     is_elsewhere: bool = False,
+    is_push: bool = False,
 ) -> str:
     own = gatherer(what)
     link = Link(target_of(what, url), tuple(_pairs(attributes)))
@@ -234,7 +237,8 @@ def _hint(
             ' as "https://fonts.example".'
         )
     str(link)  # what can't be written raises here, at the line that said so
-    own.add(Hint(link, link.key, link.target, own.once if is_kept else None))
+    once = own.once if is_kept else None
+    own.add(Hint(link, link.key, link.target, once, is_push))
     return url
 
 

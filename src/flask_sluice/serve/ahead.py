@@ -1,7 +1,8 @@
 """`wsgi.early_hints` under ASGI: called on the app's thread, sent by the event loop.
 
 In: an ASGI scope and its `send`. Out: the call that gunicorn gives to WSGI apps, for
-servers that can send a 103; None for the others. It refuses to know what is hinted.
+servers that can send a 103, and one that promises a push, for those that can (hypercorn
+over HTTP/2); None for the others. It refuses to know what is hinted.
 
 Servers say that they can by the extension `http.response.early_hint` (hypercorn over
 HTTP/2, and uvicorn with zttp). gunicorn's ASGI worker can over HTTP/1.1, too, has a
@@ -12,14 +13,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, MutableMapping
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from .environ import raw_headers
 from .exchange import Exchange, Message, Send
 
-__all__ = ["EarlyHints", "early_hints"]
+__all__ = ["Ahead", "early_hints", "pushes"]
 
 EXTENSION = "http.response.early_hint"
+PUSH_EXTENSION = "http.response.push"
 SECONDS = 5.0  # that a view waits for a client that doesn't read
 
 Headers: TypeAlias = Iterable[tuple[str, str]]
@@ -38,20 +40,28 @@ def _informational(headers: Headers) -> Message:
     }
 
 
-class EarlyHints:
-    """Sends 103 responses of one exchange.
+def _promise(path: str) -> Message:
+    # The server asks the app for it, as a client would that had read the page.
+    return {"type": PUSH_EXTENSION, "path": path, "headers": []}
+
+
+T = TypeVar("T")
+
+
+class Ahead(Generic[T]):
+    """Sends messages of one exchange ahead of its response.
 
     :param message: makes the server's message.
     """
 
     def __init__(
-        self, exchange: Exchange, send: Send, message: Callable[[Headers], Message]
+        self, exchange: Exchange, send: Send, message: Callable[[T], Message]
     ) -> None:
         self._exchange = exchange
         self._send = send
         self._message = message
 
-    def __call__(self, headers: Headers) -> None:
+    def __call__(self, said: T) -> None:
         """Send one, and return when it is sent, so that no response overtakes it.
 
         Nothing is sent once the response has begun, nor from the event loop's own
@@ -61,7 +71,7 @@ class EarlyHints:
         if self._exchange.started or _is_running(loop):
             return
         sending = asyncio.run_coroutine_threadsafe(
-            self._send_one(self._message(headers)), loop
+            self._send_one(self._message(said)), loop
         )
         try:
             sending.result(SECONDS)
@@ -82,10 +92,19 @@ def _is_running(loop: asyncio.AbstractEventLoop) -> bool:
 
 def early_hints(
     scope: MutableMapping[str, Any], exchange: Exchange, send: Send
-) -> EarlyHints | None:
+) -> Ahead[Headers] | None:
     """Give the call for this request, or None where its server can't."""
     if EXTENSION in (scope.get("extensions") or {}):
-        return EarlyHints(exchange, send, _links)
+        return Ahead(exchange, send, _links)
     if str(getattr(send, "__module__", "")).startswith("gunicorn.asgi."):
-        return EarlyHints(exchange, send, _informational)
+        return Ahead(exchange, send, _informational)
+    return None
+
+
+def pushes(
+    scope: MutableMapping[str, Any], exchange: Exchange, send: Send
+) -> Ahead[str] | None:
+    """Give what promises a path for this request, or None where its server can't."""
+    if PUSH_EXTENSION in (scope.get("extensions") or {}):
+        return Ahead(exchange, send, _promise)
     return None

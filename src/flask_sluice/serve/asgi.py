@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import ArgumentError
 from ..stopping import heed_signals
-from .ahead import early_hints
+from .ahead import early_hints, pushes
 from .bell import Bell
+from .drive import PUSH
 from .environ import environ_of
 from .exchange import Exchange, Receive, Send
 
@@ -106,6 +107,9 @@ def _environ(scope: Scope, exchange: Exchange, send: Send) -> dict[str, Any]:
     call = early_hints(scope, exchange, send)
     if call is not None:
         environ["wsgi.early_hints"] = call
+    promise = pushes(scope, exchange, send)
+    if promise is not None:
+        environ[PUSH] = promise
     return environ
 
 

@@ -25,11 +25,21 @@ from .stream import Cancellable
 from .takeover import Takeover, head_of
 from .transfer import Transfer
 
-__all__ = ["EXCHANGE", "Carrier", "call_later", "drive", "hides_a_cut", "warn_once"]
+__all__ = [
+    "EXCHANGE",
+    "PUSH",
+    "Carrier",
+    "call_later",
+    "drive",
+    "hides_a_cut",
+    "warn_once",
+]
 
 log = logging.getLogger("flask_sluice")
 
+# What `ASGIApp` puts into the environ: its carrier, and a call that promises a push.
 EXCHANGE = "flask_sluice.exchange"
+PUSH = "flask_sluice.push"
 
 Start = Callable[..., Any]
 

@@ -61,7 +61,7 @@ def push(url: str, *args: object, **kwargs: object) -> str:
     link = Link(target_of("push()", url), tuple(attributes))
     str(link)  # what can't be written raises here, at the line that said so
     connector = current_app.extensions.get(EXTENSION)
-    own.add(Hint(link, (EXTENSION, url), str(url), connector))
+    own.add(Hint(link, (EXTENSION, url), str(url), connector, is_push=True))
     return url
 
 

@@ -180,16 +180,6 @@ class Subscription:
             if self._over or self._due or self._first or self._is_ready():
                 wake()
             return
-        if self._cursors is None and self._end is None and not self._due:
-            # The way of most, ten thousand times an event.
-            (channel,) = self._channels
-            ring = channel.ring
-            with ring.lock:
-                if ring.head == self._cursor and not (self._over or self._first):
-                    channel.waiting.add(self)
-                    return
-            wake()
-            return
         has_news = False
         for index, channel in enumerate(self._channels):
             cursor = self._at(index)

@@ -30,7 +30,7 @@ from .. import native
 from ..errors import SluiceError
 from ..typing import Feed
 from ..wire.framing import LAST_CHUNK, chunk
-from ..wire.pipeline import PLAIN, Pipeline
+from ..wire.pipeline import Pipeline
 from .client import (
     CLOSE_IN_PEACE,
     GRACE,
@@ -250,8 +250,7 @@ class Parked:
                 self._finish()
                 return
             if data:
-                pipeline = self._pipeline
-                out = data if pipeline is PLAIN else pipeline.push(data)
+                out = self._pipeline.push(data)
                 self._stream.count(len(data), len(out))
                 if out:
                     self._send(_frame(out) if self._chunked else out)

@@ -14,7 +14,6 @@ from typing import Any
 from .. import native
 from ..errors import ArgumentError
 from ..pubsub.broker import Broker
-from ..pubsub.channel import drain
 from ..stopping import before_stop
 from .camera import Camera
 
@@ -93,8 +92,7 @@ def _renew_all() -> None:
 
 
 def end_all(patience: float = PATIENCE) -> None:
-    """End streams with their last frame, and have sources closed."""
-    drain(patience)
+    """Have sources closed."""
     running = [camera for registry in list(_registries) for camera in registry.all()]
     deadline = time.monotonic() + patience
     while (running := [each for each in running if each.end()]) and (
@@ -104,4 +102,5 @@ def end_all(patience: float = PATIENCE) -> None:
 
 
 native.after_fork(_renew_all)
+# After `drain`, which `camera` has brought in: viewers end with their last frame.
 before_stop(end_all)

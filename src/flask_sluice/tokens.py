@@ -18,7 +18,7 @@ from typing import Any
 
 from .errors import ArgumentError, BodyTypeError
 from .formats.sse import as_event
-from .pubsub.pulse import pulse
+from .pubsub.pulse import Beating, pulse
 from .serve.pump import Pump, ThreadPump
 from .serve.tasks import TaskPump
 from .typing import Flush, Item
@@ -42,16 +42,15 @@ def _encoded(item: object) -> Item:
         ) from error
 
 
-class _Kept(Pump):
+class _Kept(Beating, Pump):
     """What both have in common: a first block, and heartbeats."""
-
-    place = 0  # the pulse's
 
     def keep(self, first: bytes, heartbeat: float | None) -> None:
         """Begin with *first*, and never be silent for longer than *heartbeat*."""
         self._items.append(first)
+        self.place = 0  # the pulse's
         self._heartbeat = heartbeat
-        self._due_beat = False
+        self._beat_due = False
         self._spoke = time.monotonic()
         if heartbeat is not None:
             pulse().enter(self, self._spoke + heartbeat)
@@ -61,15 +60,15 @@ class _Kept(Pump):
         data = super().take()
         if data:
             self._spoke = pulse().now
-        elif data is not None and self._due_beat:
+        elif data is not None and self._beat_due:
             data = BEAT
-        self._due_beat = False
+        self._beat_due = False
         return data
 
     def notify(self, wake: Any) -> None:
         """Call *wake* as soon as there is anything to take."""
         super().notify(wake)
-        if self._due_beat:
+        if self._beat_due:
             self._stir()
 
     def close(self) -> None:
@@ -77,17 +76,9 @@ class _Kept(Pump):
         pulse().leave(self)
         super().close()  # type: ignore[safe-super]
 
-    def beat(self, now: float) -> float | None:
-        """Have a heartbeat sent if it was silent for too long. For the pulse."""
-        if self._over or self._heartbeat is None:
-            return None
-        due = self._spoke + self._heartbeat
-        if due > now:
-            return due
-        self._spoke = now
-        self._due_beat = True
+    def wake(self) -> None:
+        """Tell whoever carries it that there is something to take."""
         self._stir()
-        return now + self._heartbeat
 
 
 class Tokens(_Kept, ThreadPump):

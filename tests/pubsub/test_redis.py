@@ -243,7 +243,7 @@ def test_who_comes_while_redis_is_away() -> None:
         for feed in feeds:
             assert feed.take() == b": hello\n\n"
             assert feed.take() == b""
-            feed._due = True
+            feed._beat_due = True
             assert feed.take() == b":\n\n"
         server.start()
         hub.channel("x").publish("1")

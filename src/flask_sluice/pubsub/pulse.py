@@ -13,12 +13,13 @@ from __future__ import annotations
 import math
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Protocol
 
 from .. import native
 
-__all__ = ["Pulse", "Silent", "pulse"]
+__all__ = ["Beating", "Pulse", "Silent", "pulse"]
 
 STEP = 0.25  # seconds; whoever is due in the same step is called together
 NAP = 1.0  # seconds that the thread sleeps at most
@@ -31,6 +32,39 @@ class Silent(Protocol):
 
     def beat(self, now: float) -> float | None:
         """Speak up if it is time; give the time to be asked again, or None."""
+
+
+class Beating(ABC):
+    """A stream of events that is never silent for longer than its heartbeat. A mixin.
+
+    Whoever has it notes in `_spoke` when it said something, and sends a heartbeat when
+    `_beat_due` says so.
+    """
+
+    # By their names, because ten thousand of them are subscriptions.
+    __slots__ = ("_beat_due", "_heartbeat", "_over", "_spoke", "place")
+
+    place: int
+    _beat_due: bool
+    _heartbeat: float | None  # seconds; None: it may be silent for ever
+    _over: bool
+    _spoke: float
+
+    @abstractmethod
+    def wake(self) -> None:
+        """Tell whoever carries it that there is something to take."""
+
+    def beat(self, now: float) -> float | None:
+        """Have a heartbeat sent if it was silent for too long. For the pulse."""
+        if self._over or self._heartbeat is None:
+            return None
+        due = self._spoke + self._heartbeat
+        if due > now:
+            return due
+        self._spoke = now
+        self._beat_due = True
+        self.wake()
+        return now + self._heartbeat
 
 
 class Pulse:

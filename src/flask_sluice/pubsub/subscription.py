@@ -17,7 +17,7 @@ from ..errors import ArgumentError, TooManyStreamsError
 from ..formats.sse import Event
 from ..jitter import spread
 from .place import UNPLACED, Conflate, compose, find, parse, reset_event
-from .pulse import pulse
+from .pulse import Beating, pulse
 from .ring import Entry, Ring
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def jittered(milliseconds: int) -> int:
     return max(1, round(spread(milliseconds, 0.5, 1.5)))
 
 
-class Subscription:
+class Subscription(Beating):
     """A reader of channels. A `Feed`.
 
     :param channels: what it reads.
@@ -62,17 +62,12 @@ class Subscription:
         "_conflate",
         "_cursor",
         "_cursors",
-        "_due",
         "_end",
         "_filter",
         "_first",
-        "_heartbeat",
         "_moved",
-        "_over",
-        "_spoke",
         "_wake",
         "client",
-        "place",
     )
 
     def __init__(
@@ -95,7 +90,7 @@ class Subscription:
         self._filter = filter
         self._heartbeat = heartbeat
         self._wake: Callable[[], None] | None = None
-        self._due = False  # a heartbeat is
+        self._beat_due = False  # a heartbeat is
         self._moved = False  # further than the client knows
         self._over = False
         self._end: bytes | None = None  # the last words, once it is to end
@@ -161,14 +156,14 @@ class Subscription:
         else:
             data = self._read()
         if data:
-            self._due = False
+            self._beat_due = False
             self._spoke = pulse().now
             return data
         if self._end is not None:
             data, self._end = self._end, b""
             return data or None
-        if self._due:
-            self._due = False
+        if self._beat_due:
+            self._beat_due = False
             return self._beat()
         return b""
 
@@ -177,7 +172,7 @@ class Subscription:
         self._wake = wake
         if self._asked is not None:
             # Whoever finds out where the channels stand wakes all readers.
-            if self._over or self._due or self._first or self._is_ready():
+            if self._over or self._beat_due or self._first or self._is_ready():
                 wake()
             return
         has_news = False
@@ -188,7 +183,13 @@ class Subscription:
                     channel.waiting.add(self)
                 else:
                     has_news = True
-        if has_news or self._over or self._due or self._first or self._end is not None:
+        if (
+            has_news
+            or self._over
+            or self._beat_due
+            or self._first
+            or self._end is not None
+        ):
             wake()
 
     def close(self) -> None:
@@ -226,18 +227,6 @@ class Subscription:
         """Say what there is, ask the client to come back in a while, and end."""
         self._end = b"retry: %d\n\n" % round(spread(LONGEST, 0.1, 1.0))
         self.wake()
-
-    def beat(self, now: float) -> float | None:
-        """Have a heartbeat sent if it was silent for too long. For the pulse."""
-        if self._over or self._heartbeat is None:
-            return None
-        due = self._spoke + self._heartbeat
-        if due > now:
-            return due
-        self._spoke = now
-        self._due = True
-        self.wake()
-        return now + self._heartbeat
 
     # What it reads.
 

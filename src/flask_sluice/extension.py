@@ -72,10 +72,10 @@ class Sluice:
         app.extensions["sluice"] = self
         app.extensions[KEY] = state
         app.wsgi_app = partial(  # type: ignore[method-assign]
-            serve, app.wsgi_app, state.settings.half_close
+            serve, app.wsgi_app, settings.half_close
         )
         install(app)
-        install_hints(app, state.settings, self._hub.broker)
+        install_hints(app, settings, self._hub.broker)
         offer(app)
         offer_commands(app)
         serve_script(app)

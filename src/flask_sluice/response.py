@@ -127,6 +127,7 @@ class StreamedResponse(Response):
     _hiding: str | None = None
     _holds = False
     _opened = False
+    _parks_soon = False
     _stream: Stream
 
     # What stream() does with it.
@@ -187,7 +188,14 @@ class StreamedResponse(Response):
         self._context = copy_context()
         record.on_finish(self._finished)
         try:
-            if not self._parks_soon(body):
+            # A third of what parking costs was to watch a connection up to then.
+            self._parks_soon = (
+                is_feed(body)
+                and not is_staged(body)
+                and not isinstance(body, Pump)
+                and EXCHANGE not in visit.environ
+            )
+            if not self._parks_soon:
                 self._watch()
             if deadline is not None:
                 record.timer = call_later(deadline, lambda: record.stop("expired"))
@@ -273,22 +281,9 @@ class StreamedResponse(Response):
             park=settings.park,
             half_close=settings.half_close,
         )
-        if (
-            isinstance(transfer, Fed)
-            and transfer.park is None
-            and self._parks_soon(transfer.feed)
-        ):
+        if self._parks_soon and isinstance(transfer, Fed) and transfer.park is None:
             self._watch()  # it stays after all
         return driven
-
-    def _parks_soon(self, body: object) -> bool:
-        # A third of what parking costs was to watch a connection up to then.
-        return (
-            is_feed(body)
-            and not is_staged(body)
-            and not isinstance(body, Pump)
-            and EXCHANGE not in self._visit.environ
-        )
 
     def _watch(self) -> None:
         watch = self._visit.watch()
@@ -323,7 +318,7 @@ class StreamedResponse(Response):
         if is_pulled and self._visit.start_response is not None:
             self._visit.hold()
             self._holds = True
-        if is_pulled or not self._parks_soon(getattr(transfer, "feed", None)):
+        if not self._parks_soon:
             self._watch()
         self._stream.announced = True
         if stream_started.receivers:

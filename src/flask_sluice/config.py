@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Literal
 
+from .checks import is_finite
 from .errors import ConfigError
 
 __all__ = ["KEYS", "Key", "Settings"]
@@ -129,11 +130,7 @@ KEYS: tuple[Key, ...] = (
         "SLUICE_BROKER_WAIT",
         1.0,
         "seconds; 0 doesn't wait",
-        lambda value: (
-            isinstance(value, (int, float))
-            and not isinstance(value, bool)
-            and 0 <= value < float("inf")
-        ),
+        lambda value: is_finite(value) and value >= 0,
         "How long `publish()` tries while the broker is away, before it raises"
         " `BrokerError`.",
     ),

@@ -15,7 +15,11 @@ from urllib.parse import quote, unquote
 
 from ..errors import ArgumentError, HeaderError
 
-__all__ = ["Key", "Link", "header", "parse", "target"]
+__all__ = ["ROOM", "Key", "Link", "header", "parse", "target"]
+
+# nginx takes 4 KiB of an upstream's headers unless told otherwise, and answers 502
+# when there are more. This leaves a fourth for all others.
+ROOM = 3072
 
 Key = tuple[str, frozenset[str], str]
 """What makes two links the same to a browser: target, relations, `as`."""
@@ -89,6 +93,11 @@ class Link:
         relations = frozenset((self.get("rel") or "").lower().split())
         key = (self.target, relations, (self.get("as") or "").lower())
         object.__setattr__(self, "key", key)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is of the page's own site, written from the root."""
+        return self.target[:1] == "/" != self.target[1:2]
 
     def get(self, name: str) -> str | None:
         """Give the value of an attribute: where it is repeated the first counts."""

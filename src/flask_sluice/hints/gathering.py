@@ -23,7 +23,7 @@ from flask import request as flask_request
 
 from ..config import Settings
 from ..errors import NotInitializedError, OutsideRequestError
-from ..formats.link import Link, header, parse
+from ..formats.link import ROOM, Link, header, parse
 from ..serve.drive import PUSH
 from .cacheable import warn_unless_kept
 from .connectors import Connector, CookieConnector, SessionConnector
@@ -41,10 +41,6 @@ log = logging.getLogger("flask_sluice")
 
 EXTENSION = "sluice.hints"
 LATE, TOLD = "late", "told"
-
-# nginx takes 4 KiB of an upstream's headers unless told otherwise, and answers 502
-# when there are more. This leaves a fourth for all others.
-ROOM = 3072
 
 NAMED = {"session": SessionConnector, "cookie": CookieConnector}
 
@@ -202,13 +198,12 @@ class Gatherer:
         if promise is None:
             return
         for hint in hints:
-            target = hint.link.target
-            is_own = target.startswith("/") and not target.startswith("//")
-            if hint.is_push and is_own and ("nopush", None) not in hint.link.attributes:
+            link = hint.link
+            if hint.is_push and link.is_own and ("nopush", None) not in link.attributes:
                 try:
-                    promise(target)
+                    promise(link.target)
                 except Exception:
-                    log.debug("%s could not be pushed", target, exc_info=True)
+                    log.debug("%s could not be pushed", link.target, exc_info=True)
 
     def _wanted(
         self, hints: list[Hint]

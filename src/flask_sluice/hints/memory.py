@@ -229,8 +229,7 @@ def read_versions(text: str) -> list[Version]:
 def _version(one: dict[str, Any]) -> Version:
     links = tuple(parse(one["links"]))
     for link in links:
-        is_own = link.target[:1] == "/" != link.target[1:2]
-        if target(link.target) != link.target or not is_own:
+        if target(link.target) != link.target or not link.is_own:
             raise ValueError(link.target)
         str(link)
     return Version(

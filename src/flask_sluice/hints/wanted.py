@@ -17,13 +17,12 @@ from typing import NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
 from ..errors import ArgumentError, HeaderError
-from ..formats.link import Attribute, Link, target
+from ..formats.link import ROOM, Attribute, Link, target
 from .head import Tag, attributes_of
 from .policy import Origin, allows
 
 __all__ = ["Wanted", "wanted"]
 
-ROOM = 3072  # characters of all links of one page
 _FILES = frozenset({"preload", "modulepreload"})
 _CARRIED = ("type", "media", "imagesrcset", "imagesizes", "integrity", "fetchpriority")
 _KEPT = frozenset({"rel", "as", "crossorigin", "nopush", *_CARRIED})

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import native
+from ..checks import is_finite
 from ..errors import ArgumentError
 from ..formats.sse import Event
 from ..stopping import before_stop
@@ -231,11 +232,7 @@ def check(name: object, history: object, ttl: object, limit: object) -> None:
         raise ArgumentError(f"A channel's name is text, and not {name!r}.")
     if type(history) is not int or history < 1:
         raise ArgumentError(f"history is {history!r}, but expects a count of events.")
-    if ttl is not None and not (
-        isinstance(ttl, (int, float))
-        and not isinstance(ttl, bool)
-        and 0 < ttl < float("inf")
-    ):
+    if ttl is not None and not (is_finite(ttl) and ttl > 0):
         raise ArgumentError(f"ttl is {ttl!r}, but expects seconds, or None.")
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from ..checks import is_finite
 from ..errors import ArgumentError, TooManyStreamsError
 from ..formats.sse import Event
 from ..jitter import spread
@@ -326,11 +327,7 @@ class Subscription(Beating):
 
 def check(heartbeat: object, retry: object, conflate: object) -> None:
     """Refuse what can't be used."""
-    if heartbeat is not None and not (
-        isinstance(heartbeat, (int, float))
-        and not isinstance(heartbeat, bool)
-        and 0 < heartbeat < float("inf")
-    ):
+    if heartbeat is not None and not (is_finite(heartbeat) and heartbeat > 0):
         raise ArgumentError(
             f"heartbeat is {heartbeat!r}, but expects seconds above zero, or None."
         )

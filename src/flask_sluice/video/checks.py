@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from ..checks import is_finite
 from ..errors import ArgumentError
 
 __all__ = ["check_name", "check_times", "check_view"]
 
 LARGEST = 16_384  # pixels a side
 BEST = 95  # above it JPEG gets larger, and not better
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _is_side(value: object) -> bool:
@@ -26,8 +23,7 @@ def check_name(name: object) -> None:
 
 def check_view(fps: object, size: object, quality: object) -> None:
     """Refuse what can't be watched."""
-    # Written so that nan is refused too.
-    if fps is not None and not (_is_number(fps) and 0.001 <= fps <= 1000):  # type: ignore[operator]
+    if fps is not None and not (is_finite(fps) and 0.001 <= fps <= 1000):
         raise ArgumentError(f"fps is {fps!r}, but expects 0.001 to 1000, or None.")
     if size is not None and not (
         isinstance(size, tuple) and len(size) == 2 and all(map(_is_side, size))
@@ -43,9 +39,9 @@ def check_view(fps: object, size: object, quality: object) -> None:
 
 def check_times(grace: object, still_every: object) -> None:
     """Refuse times that can't be kept."""
-    if not (_is_number(grace) and 0 <= grace < float("inf")):  # type: ignore[operator]
+    if not (is_finite(grace) and grace >= 0):
         raise ArgumentError(f"grace is {grace!r}, but expects seconds.")
-    if not (_is_number(still_every) and 0 < still_every < float("inf")):  # type: ignore[operator]
+    if not (is_finite(still_every) and still_every > 0):
         raise ArgumentError(
             f"still_every is {still_every!r}, but expects seconds above zero."
         )

@@ -28,6 +28,7 @@ def test_names_are_safe_and_none_comes_twice() -> None:
     names = list(itertools.islice(new_names(), 20_000))
     assert all(NAME.fullmatch(name) for name in names)
     assert len(set(names)) == len(names)
+    assert not any(name == name.lower() for name in names)  # 878 of them, by chance
 
 
 def test_names_are_random() -> None:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from databases import running_postgres
-from needs import needs
 from servers.harness import Row, Server, start
+from servers.rows import skip_unless_installed
 
 LOG_SHOWN = 8000  # characters
 _numbers = itertools.count(1)
@@ -49,12 +49,6 @@ class Fleet:
             stack.close()
 
 
-def _skip_unless_installed(row: Row) -> None:
-    mark = needs(*row.requires)
-    if mark.args[0]:
-        pytest.skip(mark.kwargs["reason"])
-
-
 @pytest.fixture(scope="session")
 def fleet() -> Iterator[Fleet]:
     """All shared servers, ended with the session."""
@@ -74,7 +68,7 @@ def watched_logs(request: pytest.FixtureRequest) -> list[tuple[Server, int]]:
 @pytest.fixture
 def server(row: Row, fleet: Fleet, watched_logs: list[tuple[Server, int]]) -> Server:
     """The shared server of this row."""
-    _skip_unless_installed(row)
+    skip_unless_installed(row)
     running = fleet[row]
     watched_logs.append((running, running.log_path.stat().st_size))
     return running
@@ -88,7 +82,7 @@ def launch(
     with contextlib.ExitStack() as stack:
 
         def launch_one(row: Row, **options: Any) -> Server:
-            _skip_unless_installed(row)
+            skip_unless_installed(row)
             running = stack.enter_context(start(row, **options))
             watched_logs.append((running, 0))
             return running

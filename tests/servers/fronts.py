@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from needs import program
-from servers.harness import free_port, running, workplace
-from servers.interim import await_port, make_certificate
+from servers.harness import await_port, free_port, running, workplace
+from servers.interim import make_certificate
 
 APACHE = """
 ServerName localhost

@@ -292,6 +292,25 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def await_port(
+    port: int, log_path: Path, alive: Callable[[], bool] = lambda: True
+) -> None:
+    """Wait until somebody listens.
+
+    :raises ServerFailed: nobody does in time, or who was to is gone.
+    """
+    end = time.monotonic() + START_SECONDS
+    while True:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", port)),
+        ):
+            return
+        if not alive() or time.monotonic() > end:
+            raise ServerFailed(log_path.read_text(errors="replace"))
+        time.sleep(0.02)
+
+
 def _await_answer(server: Server) -> None:
     end = time.monotonic() + START_SECONDS
     while True:

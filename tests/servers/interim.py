@@ -12,14 +12,13 @@ import hashlib
 import socket
 import ssl
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from needs import program
-from servers.harness import START_SECONDS, ServerFailed, workplace
+from servers.harness import workplace
 
 PATIENCE = 10.0
 BROWSER = {"Sec-Fetch-Mode": "navigate"}
@@ -160,17 +159,3 @@ def key_hash() -> str:
     """
     public = _openssl("pkey", "-pubout", "-outform", "DER", data=_certificate()[0])
     return base64.b64encode(hashlib.sha256(public).digest()).decode()
-
-
-def await_port(port: int, log: Path) -> None:
-    """Wait until somebody listens."""
-    end = time.monotonic() + START_SECONDS
-    while True:
-        with (
-            contextlib.suppress(OSError),
-            socket.create_connection(("127.0.0.1", port)),
-        ):
-            return
-        if time.monotonic() > end:
-            raise ServerFailed(log.read_text(errors="replace"))
-        time.sleep(0.02)

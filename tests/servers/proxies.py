@@ -9,15 +9,13 @@ In: the upstream's port. Out: a port for each route. It knows nothing of the app
 from __future__ import annotations
 
 import contextlib
-import socket
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from needs import program
-from servers.harness import START_SECONDS, ServerFailed, free_port, running, workplace
+from servers.harness import await_port, free_port, running, workplace
 
 NGINX = """
 daemon off;
@@ -149,19 +147,6 @@ class RunningProxy:
     log_path: Path
 
 
-def _await_port(port: int, log_path: Path, alive: Callable[[], bool]) -> None:
-    end = time.monotonic() + START_SECONDS
-    while True:
-        with (
-            contextlib.suppress(OSError),
-            socket.create_connection(("127.0.0.1", port)),
-        ):
-            return
-        if not alive() or time.monotonic() > end:
-            raise ServerFailed(log_path.read_text(errors="replace"))
-        time.sleep(0.02)
-
-
 @contextlib.contextmanager
 def start_proxy(proxy: Proxy, upstream: int) -> Iterator[RunningProxy]:
     """Run the proxy in front of *upstream* until the block ends."""
@@ -172,5 +157,5 @@ def start_proxy(proxy: Proxy, upstream: int) -> Iterator[RunningProxy]:
         home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder)}
         with running(command, folder, log_path, home) as process:
             for port in ports.values():
-                _await_port(port, log_path, lambda: process.poll() is None)
+                await_port(port, log_path, lambda: process.poll() is None)
             yield RunningProxy(proxy, ports, log_path)

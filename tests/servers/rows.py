@@ -10,7 +10,15 @@ from collections.abc import Callable
 
 import pytest
 
+from needs import needs
 from servers.harness import BY_NAME, TABLE, Row
+
+
+def skip_unless_installed(row: Row) -> None:
+    """Skip the test that asks for a server that isn't there."""
+    mark = needs(*row.requires)
+    if mark.args[0]:
+        pytest.skip(mark.kwargs["reason"])
 
 
 def only(*names: str) -> pytest.MarkDecorator:

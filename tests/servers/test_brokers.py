@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import psutil
-import pytest
 
 from brokers import RedisServer, redis_server
 from flask_sluice.pubsub import Hub
@@ -30,7 +29,7 @@ from servers.harness import (
     running,
     workplace,
 )
-from servers.rows import only
+from servers.rows import only, skip_unless_installed
 
 pytestmark = needs("redis-server", "redis")
 
@@ -160,8 +159,7 @@ def judged(browsers: list[Browser], publisher: Publisher) -> int:
 @only("gunicorn-gthread", "gunicorn-gevent", "gunicorn-asgi")
 def test_workers_and_redis_are_killed(row: Row) -> None:
     """One after another, under way. Whoever was there goes on at another one's."""
-    if needs(*row.requires).args[0]:
-        pytest.skip(needs(*row.requires).kwargs["reason"])
+    skip_unless_installed(row)
     with cluster(row) as made, traffic(made) as (browsers, publisher):
         for _ in range(3):
             made.workers()[0].kill()
@@ -190,8 +188,7 @@ def test_a_program_without_flask_publishes(row: Row) -> None:
 @only("gunicorn-gthread", "gunicorn-gevent")
 def test_one_worker_has_the_camera(row: Row) -> None:
     """All viewers see its frames; when it is killed, another one's."""
-    if needs(*row.requires).args[0]:
-        pytest.skip(needs(*row.requires).kwargs["reason"])
+    skip_unless_installed(row)
     with cluster(row) as made, contextlib.ExitStack() as stack:
         watchers: dict[str, Client] = {}
         for _ in range(100):  # until one is in each of two processes

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import re
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from needs import needs, program
-from servers.harness import BY_NAME, START_SECONDS, free_port, running, workplace
+from servers.harness import BY_NAME, await_port, free_port, running, workplace
 from servers.proxies import NGINX
 
 pytestmark = needs("nginx", "nghttp", "openssl", "gunicorn")
@@ -60,18 +58,6 @@ class Seen:
     links: list[str]
 
 
-def _await_port(port: int, log: Path) -> None:
-    end = time.monotonic() + START_SECONDS
-    while True:
-        with (
-            contextlib.suppress(OSError),
-            socket.create_connection(("127.0.0.1", port)),
-        ):
-            return
-        assert time.monotonic() < end, log.read_text()
-        time.sleep(0.02)
-
-
 def _certify(folder: Path) -> tuple[str, str]:
     key, certificate = str(folder / "key.pem"), str(folder / "cert.pem")
     subprocess.run(
@@ -94,7 +80,7 @@ def hypercorn() -> Iterator[str]:
         command += ["--keyfile", key, "--certfile", certificate, "pushing:asgi"]
         log = folder / "app.log"
         with running(command, folder, log, paths):
-            _await_port(port, log)
+            await_port(port, log)
             yield f"https://127.0.0.1:{port}"
 
 
@@ -114,10 +100,10 @@ def origin() -> Iterator[str]:
         log = folder / "app.log"
         command = [*command[:-1], "pushing:app"]
         stack.enter_context(running(command, folder, log, paths))
-        _await_port(upstream, log)
+        await_port(upstream, log)
         log = folder / "nginx.log"
         stack.enter_context(running([*nginx, "-c", str(conf)], folder, log, {}))
-        _await_port(port, log)
+        await_port(port, log)
         yield f"https://127.0.0.1:{port}"
 
 

@@ -26,7 +26,7 @@ from .proxies import PROXIES, proxied
 APP = "benchmarks.hints.app:application"
 THREADS = 32
 LEARNING = 3
-"""Visits before it counts: what is learned goes ahead of the third page."""
+"""Visits before it counts: by then all that is learned goes ahead."""
 
 READ = """
 () => {

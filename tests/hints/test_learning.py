@@ -7,7 +7,7 @@ import logging
 from typing import Any
 
 import pytest
-from flask import Response, request
+from flask import Blueprint, Response, request
 
 from flask_sluice import stream
 from flask_sluice.hints import early_hints, learning, preload
@@ -36,6 +36,28 @@ def test_the_third_page_has_one(view: View) -> None:
     sent, response = site.go()
     assert (sent, links(response)) == ([CSS], [])
     assert response.text.endswith("page")
+
+
+@pytest.mark.parametrize("root", ["", "/mounted"])
+def test_the_second_page_has_the_apps_own_files(root: str) -> None:
+    """What is the same for everybody; the rest may be for one use."""
+    fixed = ["/static/a.css", "/static/b%20b.js", "/site.js", "/shop/files/c.woff2"]
+    others = ["/static/d.css?v=1", "/theme/ann.css", "/elsewhere.css"]
+    page = "".join(
+        f"<link rel=preload as=fetch href={root}{file}>" for file in fixed + others
+    )
+    page += f'<link rel=preload as=image href={root}/site.js imagesrcset="/token 2x">'
+    app = learning_app(lambda: f"<head>{page}</head>")
+    app.add_url_rule("/site.js", "script", str)
+    app.add_url_rule("/theme/<name>.css", "theme", str)
+    app.register_blueprint(
+        Blueprint("shop", "shop", "files", url_prefix="/shop", root_path=".")
+    )
+    site = Browser(app.test_client(use_cookies=False))
+    environ = {"SCRIPT_NAME": root}
+    sent = [site.go("/q", environ=environ)[0] for _ in range(3)]
+    assert [len(links) for links in sent] == [0, len(fixed), len(fixed + others) + 1]
+    assert sent[1] == [f"<{root}{file}>; rel=preload; as=fetch" for file in fixed]
 
 
 def test_it_comes_before_anything_of_the_apps() -> None:

@@ -85,6 +85,14 @@ def learned() -> str:
     return f"{HEAD}the page"
 
 
+@app.get("/learned/static")
+def learned_static() -> str:
+    """Name a file of the app's own."""
+    if "now" not in request.args:
+        wait()
+    return '<head><link rel=stylesheet href="/static/a.css"></head>the page'
+
+
 @app.get("/learned/streamed")
 def learned_streamed() -> Response:
     """Send the same as a page whose shell waits, and a slot beside it."""

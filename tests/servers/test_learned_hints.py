@@ -69,6 +69,16 @@ def test_the_third_page_has_one(able: tuple[Early, Look], path: str) -> None:
     assert (final.status, final.links) == (200, [])
 
 
+def test_the_second_page_has_static_files(able: tuple[Early, Look]) -> None:
+    """They are the same for everybody; to those of its address, after one page."""
+    server, look = able
+    for _ in range(2):
+        answer = visit(server, look, "/learned/static?now")
+    links = "</static/a.css>; rel=preload; as=style"
+    early, final, _ = answer
+    assert (early.status, links_of([early]), final.status) == (103, [links], 200)
+
+
 @needs("gunicorn")
 def test_http_1_0_gets_none() -> None:
     """Its pages teach all the same."""

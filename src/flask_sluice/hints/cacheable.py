@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import logging
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Flask
 from flask import request as flask_request
-from werkzeug.exceptions import HTTPException
-from werkzeug.routing import RequestRedirect
+
+from .routes import route_of
 
 __all__ = ["warn_unless_kept"]
 
@@ -29,20 +28,11 @@ def warn_unless_kept(app: Flask, target: str) -> None:
     """Log a line, once an app, if *target* is a static file without an age."""
     if _TOLD in app.extensions:
         return
-    parts = urlsplit(target)
-    adapter = app.create_url_adapter(flask_request)
-    if adapter is None or parts.netloc not in ("", flask_request.host):
+    route = route_of(app, flask_request, target)
+    if route is None or not route.is_static:
         return
-    path = parts.path.removeprefix(flask_request.script_root)
-    try:
-        endpoint, values = adapter.match(path, method="GET")
-    except (HTTPException, RequestRedirect):
-        return
-    owner, _, name = endpoint.rpartition(".")
-    if name != "static" or "filename" not in values:
-        return
-    server: Any = app.blueprints.get(owner, app)
-    if not server.get_send_file_max_age(values["filename"]):
+    server: Any = app.blueprints.get(route.endpoint.rpartition(".")[0], app)
+    if not server.get_send_file_max_age(route.values["filename"]):
         app.extensions[_TOLD] = target
         log.warning(
             "%s is hinted, but browsers may not keep it, and ask for it twice. Write"

@@ -33,6 +33,7 @@ from .head import LIMIT, Head, HeadReader, Tag, read
 from .interim import is_navigation
 from .memory import AGE, Lesson, Memory
 from .policy import Origin
+from .routes import is_fixed
 from .sent import Passing, about, first_of
 from .store import FileStore, Store
 from .wanted import wanted
@@ -158,7 +159,13 @@ class Learner:
         if not self._due:
             self._due = moment
             native.post(self.sync)
-        return self.memory.give(name, visit.who, visit.where, moment)
+        return self.memory.give(
+            name,
+            visit.who,
+            visit.where,
+            moment,
+            is_fixed=partial(self._is_fixed, request),
+        )
 
     def _end(self, visit: Visit, response: Response, own: Iterable[Link]) -> None:
         if response.status_code != 200:
@@ -182,6 +189,11 @@ class Learner:
                     self.learn(visit, around, html, read(html))
         elif not said.is_encoded:
             response_.response = Passing(body, _Reading(self, visit, around).take)
+
+    def _is_fixed(self, request: Request, link: Link) -> bool:
+        # The others that it names may be anything.
+        is_one = link.get("imagesrcset") is None
+        return is_one and is_fixed(self._app, request, link.target)
 
     # What a head asks for.
 

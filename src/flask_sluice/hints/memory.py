@@ -8,18 +8,20 @@ for an hour, but no longer than 16 pages that were others: after a deployment th
 soon over. Only what all recent versions share is given, so what a page stops using is
 dropped with that page, and what only some pages have never goes.
 
-Two pages have to be seen first. What was seen by one client alone is given to that
-client alone, since it may be about them: a stylesheet of their own. Likewise for what
-was seen at one address, of the many that an endpoint may have with its arguments, its
-hosts and its queries. Both go by a short hash, of which two are kept. Nothing grows:
-256 endpoints, 8 versions each; when there are more, the two oldest become one, which
-has what both have.
+After one page only files go that are the same for everybody, since what else it names
+may be a token for one use. What was seen by one client alone is given to that client
+alone, as it may be about them: a stylesheet of their own. Likewise for what was seen
+at one address, of the many that an endpoint may have with its arguments, its hosts and
+its queries. Both go by a short hash, of which two are kept. Nothing grows: 256
+endpoints, 8 versions each; when there are more, the two oldest become one, which has
+what both have.
 """
 
 from __future__ import annotations
 
 import json
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +35,7 @@ AGE = 3600.0  # seconds
 PAGES = 16
 VERSIONS = 8
 ENDPOINTS = 256
+FEW = "static files only, since one page was seen"
 REFRESH = 600.0  # seconds after which what hasn't changed is told again, or it ages
 
 
@@ -142,12 +145,14 @@ class Lesson:
 
     def given(self, who: str, where: str) -> tuple[Link, ...]:
         """Give what all recent versions share, if it may be given to this client."""
-        shared = self._shared
-        if not shared or self._pages < 2:
-            return ()
         is_theirs = self._is_anybodys or who in self._whos
         is_there = len(self._wheres) > 1 or where in self._wheres
-        return shared if is_theirs and is_there else ()
+        return self._shared if is_theirs and is_there else ()
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether more than one page was seen."""
+        return self._pages > 1
 
     @property
     def shared(self) -> tuple[Link, ...]:
@@ -159,13 +164,12 @@ class Lesson:
         """Say to whom it is given, in words."""
         if not self._shared:
             return "nothing: its recent pages share no file"
-        if self._pages < 2:
-            return "nobody yet: one page was seen"
+        reach = "all"
         if not self._is_anybodys:
-            return "the one client that was seen"
-        if len(self._wheres) == 1:
-            return "all, at the one URL that was seen"
-        return "all"
+            reach = "the one client that was seen"
+        elif len(self._wheres) == 1:
+            reach = "all, at the one URL that was seen"
+        return reach if self.is_sure else f"{reach}; {FEW}"
 
     def _forget(self, now: float) -> None:
         versions = self.versions
@@ -268,8 +272,19 @@ class Memory:
             lesson.note(lesson.see(links, key, now), who, where, now)
             return lesson.is_new
 
-    def give(self, name: str, who: str, where: str, now: float) -> tuple[Link, ...]:
-        """Give what may go ahead of the next page."""
+    def give(
+        self,
+        name: str,
+        who: str,
+        where: str,
+        now: float,
+        *,
+        is_fixed: Callable[[Link], bool],
+    ) -> tuple[Link, ...]:
+        """Give what may go ahead of the next page.
+
+        :param is_fixed: tells whether a file is the same for everybody.
+        """
         with self._lock:
             lesson = self._lessons.get(name)
             if lesson is None:
@@ -277,7 +292,8 @@ class Memory:
             if now - lesson.seen > AGE:
                 del self._lessons[name]
                 return ()
-            return lesson.given(who, where)
+            given, is_sure = lesson.given(who, where), lesson.is_sure
+        return given if is_sure else tuple(filter(is_fixed, given))
 
     def news(self, now: float) -> dict[str, str]:
         """Give, as text, what has changed since this was asked last."""

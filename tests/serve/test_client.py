@@ -6,14 +6,16 @@ import os
 import socket
 import struct
 import threading
-import time
+from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
 
+from flask_sluice import native
 from flask_sluice.serve.client import GRACE, Connection, Watch, has_fin
 from flask_sluice.serve.stream import Departure, Stream
-from helpers import PATIENCE, open_descriptors, read_to_end, tcp_pair
+from helpers import PATIENCE, open_descriptors, read_to_end, tcp_pair, until
 
 RESET = struct.pack("ii", 1, 0)
 
@@ -23,6 +25,7 @@ class Tls:
 
     def __init__(self, sock: socket.socket) -> None:
         self.fileno = sock.fileno
+        self.getsockopt = sock.getsockopt
 
     def do_handshake(self) -> None:
         raise NotImplementedError
@@ -63,7 +66,7 @@ def test_what_is_taken_is_ours_alone() -> None:
     """We write to the client, and the server's descriptor goes nowhere."""
     client, server = tcp_pair()
     with client, server:
-        mine = Connection(server.fileno(), plain=True).take()
+        mine = Connection(server, plain=True).take()
         with pytest.raises(OSError, match="Broken pipe"):
             os.write(server.fileno(), b"lost")
         assert server.recv(1) == b""
@@ -78,7 +81,7 @@ def test_a_cut_is_seen_at_once(reset: bool) -> None:
     """As a reset when it has to be, else as an end, though the server still has it."""
     client, server = tcp_pair()
     with client, server:
-        Connection(server.fileno(), plain=True).cut(reset=reset)
+        Connection(server, plain=True).cut(reset=reset)
         if reset:
             with pytest.raises(ConnectionResetError):
                 client.recv(1)
@@ -90,7 +93,7 @@ def test_a_reset_through_tls_is_an_end() -> None:
     """Where TLS stands between the connection is shut down instead."""
     client, server = tcp_pair()
     with client, server:
-        Connection(server.fileno(), plain=False).cut(reset=True)
+        Connection(server, plain=False).cut(reset=True)
         assert client.recv(1) == b""
 
 
@@ -100,7 +103,7 @@ def test_a_number_that_names_another_socket_is_left_alone(reset: bool) -> None:
     client, server = tcp_pair()
     other_client, other_server = tcp_pair()
     number = server.fileno()
-    connection = Connection(number, plain=True)
+    connection = Connection(server, plain=True)
     with client, other_client, other_server:
         server.close()
         with pytest.raises(OSError, match=r"descriptor"):
@@ -118,15 +121,45 @@ def test_a_number_that_names_another_socket_is_left_alone(reset: bool) -> None:
             os.close(number)
 
 
-def test_has_fin() -> None:
-    """Only when the client has closed its half and left nothing unread."""
-    client, server = tcp_pair()
+@pytest.mark.parametrize("pair", [tcp_pair, socket.socketpair], ids=["TCP", "Unix"])
+@pytest.mark.parametrize("unread", [b"", b"more"])
+def test_has_fin(pair: Callable[[], Any], unread: bytes) -> None:
+    """When the client has closed its half, whatever it sent before."""
+    client, server = pair()
     with client, server:
+        client.sendall(unread)
         assert not has_fin(server)
         client.shutdown(socket.SHUT_WR)
-        deadline = time.monotonic() + PATIENCE
-        while not has_fin(server):
-            assert time.monotonic() < deadline
+        until(lambda: has_fin(server))
+
+
+def test_has_fin_of_a_reset() -> None:
+    """That is none."""
+    client, server = tcp_pair()
+    with client, server:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        client.close()
+        until(lambda: native.pending_events(server.fileno(), 0))
+        assert not has_fin(server)
+
+
+@pytest.mark.parametrize("pair", [tcp_pair, socket.socketpair], ids=["TCP", "Unix"])
+def test_who_is_left_at_a_dead_end(pair: Callable[[], Any]) -> None:
+    """Whatever one server does there, the next one finds it the same."""
+    for blocking in (True, False, True):
+        client, server = pair()
+        with client, server, closing(Connection(server, plain=True).take()) as mine:
+            server.setblocking(blocking)
+            with pytest.raises(BrokenPipeError):
+                server.sendall(b"lost")
+            assert server.recv(1) == b""
+            server.shutdown(socket.SHUT_WR)
+            assert server.recv(1) == b""
+            mine.sendall(b"kept")
+            assert client.recv(9) == b"kept"
+            server.close()
+            mine.sendall(b"also")
+            assert client.recv(9) == b"also"
 
 
 class Watched:
@@ -136,7 +169,7 @@ class Watched:
         self.stream = Stream("/", "::1", Departure())
         self.gone = threading.Event()
         self.stream.on_interrupt(self.gone.set)
-        connection = Connection(server.fileno(), plain=True)
+        connection = Connection(server, plain=True)
         self.watch = Watch(connection, self.stream, policy)
 
 
@@ -239,7 +272,7 @@ def test_a_request_without_a_stream_is_watched_too() -> None:
     gone = threading.Event()
     departure.on_leave(gone.set)
     with server:
-        Watch(Connection(server.fileno(), plain=True), departure, "leave")
+        Watch(Connection(server, plain=True), departure, "leave")
         client.close()
         assert gone.wait(PATIENCE)
 

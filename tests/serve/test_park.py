@@ -361,6 +361,7 @@ def test_why_not() -> None:
         """Looks like a TLS socket."""
 
         fileno = server.fileno
+        getsockopt = server.getsockopt
         do_handshake = None
 
     with client, server, one, two, listener:

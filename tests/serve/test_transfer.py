@@ -289,7 +289,7 @@ def test_a_failed_body_cuts_the_connection(reset: bool) -> None:
 
     with client, server:
         transfer, _, _ = pulled(failing())
-        transfer.connection = Connection(server.fileno(), plain=True)
+        transfer.connection = Connection(server, plain=True)
         transfer.reset = reset
         next(transfer)
         with pytest.raises(StreamFailed):
@@ -307,7 +307,7 @@ def test_a_deadline_cuts_while_the_body_is_blocked() -> None:
     body = Body()
     with client, server:
         transfer, stream, ends = pulled(body())
-        transfer.connection = Connection(server.fileno(), plain=True)
+        transfer.connection = Connection(server, plain=True)
         next(transfer)
         raised: list[BaseException] = []
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import socket
-import stat
 import struct
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -30,7 +30,16 @@ HalfClose = Literal["ask", "stay", "leave"]
 SOCKETS = ("gunicorn.socket", "werkzeug.socket")
 GRACE = 0.75  # seconds after a FIN; with the rest a departure is known within 1 s
 # Asked after 30 s of silence, then every 15 s; gone after 4 questions unanswered.
-KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+KEEP_ALIVE = [
+    (getattr(socket, name, 0), value)  # Linux's; elsewhere no client is watched
+    for name, value in (
+        ("TCP_KEEPIDLE", 30),
+        ("TCP_KEEPINTVL", 15),
+        ("TCP_KEEPCNT", 4),
+    )
+]
+CLOSE_WAIT = 8  # the first byte of Linux's struct tcp_info is the state
+SO_COOKIE = 57  # Linux: a number that no other socket has, ever
 _closing = native.lock()  # held for a flag only
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 CLOSE_IN_PEACE = struct.pack("ii", 0, 0)
@@ -39,18 +48,32 @@ CLOSE_IN_PEACE = struct.pack("ii", 0, 0)
 class Connection:
     """A connection of HTTP/1.x that belongs to one request.
 
+    It is made before any byte is sent, and asks the server's own socket all that it
+    wants to know of it. A copy would have to be made and closed, and each call of the
+    system at which a thread lets go of Python's lock is one more at which the others
+    take it: at a thousand connects a second that is what they cost.
+
+    :param sock: the server's, or what it has in its place. It isn't kept.
     :ivar fd: the server's own descriptor. Once the server has closed the connection
         the number may be somebody else's, so what it names is compared before use.
     :ivar plain: bytes can be written to it as they are: no TLS in between.
+    :ivar came_closed: whether the client's FIN came with the request.
+    :ivar fault: why it can't be taken, or None.
+    :raises OSError: it is no socket, or closed.
     """
 
-    __slots__ = ("_came_closed", "_inode", "fd", "plain")
+    __slots__ = ("_identity", "came_closed", "fault", "fd", "plain")
 
-    def __init__(self, fd: int, *, plain: bool) -> None:
-        self.fd = fd
+    def __init__(self, sock: native.RawSocket, *, plain: bool) -> None:
+        self.fd = sock.fileno()
         self.plain = plain
-        self._inode = os.fstat(fd).st_ino
-        self._came_closed: bool | None = None
+        self._identity = _identity(sock)
+        self.fault: str | None = None
+        if sock.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE) != socket.SOCK_STREAM:
+            self.fault = "its socket is not a stream"
+        elif sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            self.fault = "its socket is the one that listens"
+        self.came_closed = self.fault is None and has_fin(sock)
 
     @classmethod
     def of(cls, environ: Mapping[str, Any]) -> Connection | None:
@@ -66,54 +89,44 @@ class Connection:
         ).startswith("HTTP/1."):
             return None
         try:
-            fd = sock.fileno()
-            if fd < 0 or not stat.S_ISSOCK(os.fstat(fd).st_mode):
-                return None
+            return cls(sock, plain=not hasattr(sock, "do_handshake"))
         except (AttributeError, OSError):
             return None
-        return cls(fd, plain=not hasattr(sock, "do_handshake"))
 
     def copy(self) -> native.RawSocket:
         """Make a second descriptor for the connection. The caller closes it.
 
         :raises OSError: the server has closed it.
         """
-        if os.fstat(self.fd).st_ino != self._inode:
-            raise OSError(errno.EBADF, "the server has closed this connection")
         fd = os.dup(self.fd)
         try:
-            return native.RawSocket(fileno=fd)
+            sock = native.RawSocket(fileno=fd)
         except BaseException:
             os.close(fd)
             raise
+        if _identity(sock) != self._identity:
+            sock.close()
+            raise OSError(errno.EBADF, "the server has closed this connection")
+        return sock
 
     def policy(self, half_close: HalfClose) -> HalfClose:
-        """Give what a FIN will mean from here on. First called before any byte is sent.
+        """Give what a FIN will mean from here on.
 
         A FIN that came with the request is from a tool that has said all it wants, and
         only a reset will tell that such a client is gone. One that came later may be
         from a client that has seen enough, however soon that was.
-
-        :raises OSError: the server has closed it.
         """
-        if half_close != "ask":
-            return half_close
-        if self._came_closed is None:
-            with contextlib.closing(self.copy()) as sock:
-                self._came_closed = has_fin(sock)
-        return "stay" if self._came_closed else "ask"
+        return "stay" if half_close == "ask" and self.came_closed else half_close
 
     def take(self) -> native.RawSocket:
         """Take the connection away from the server.
 
-        It is left with one end of a pair whose other end is closed: whatever it
-        still writes goes nowhere, and it takes that for a client that left.
+        It is left with a dead end: whatever it still writes goes nowhere, and it
+        takes that for a client that left.
         """
         mine = self.copy()
         try:
-            ours, theirs = socket.socketpair()
-            with ours, theirs:
-                os.dup2(ours.fileno(), self.fd, inheritable=False)
+            os.dup2(_dead_end(), self.fd, inheritable=False)
         except BaseException:
             mine.close()
             raise
@@ -139,6 +152,26 @@ class Connection:
                     mine.shutdown(socket.SHUT_RDWR)
                 finally:
                     mine.close()
+
+
+def _identity(sock: native.RawSocket) -> bytes | int:
+    # The inode's number is as good, but asking for it lets go of Python's lock.
+    try:
+        return sock.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8)
+    except OSError:
+        return os.fstat(sock.fileno()).st_ino
+
+
+@functools.cache
+def _dead_end() -> int:
+    """Give a descriptor of one end of a pair whose other end is closed.
+
+    There is nothing about it that one connection could change for another, so one does
+    for all of a process, and for its children.
+    """
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    return ours.detach()
 
 
 class Watch:
@@ -229,13 +262,15 @@ def keep_alive(sock: native.RawSocket) -> None:
     """
     with contextlib.suppress(OSError):  # a Unix socket
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in KEEP_ALIVE.items():
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+        for option, value in KEEP_ALIVE:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def has_fin(sock: native.RawSocket) -> bool:
     """Tell whether the client has closed its sending half already."""
     try:
-        return sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        state: bytes = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
     except OSError:
-        return False
+        # A Unix socket, whose other end is a proxy.
+        return bool(native.pending_events(sock.fileno(), HALF) & HALF)
+    return state[0] == CLOSE_WAIT

@@ -30,6 +30,7 @@ READ = 0x001  # EPOLLIN
 WRITE = 0x004  # EPOLLOUT
 ERROR = 0x008 | 0x010  # EPOLLERR, EPOLLHUP; always reported
 HALF = 0x2000  # EPOLLRDHUP: the peer closed its sending half
+ONCE = 1 << 31  # EPOLLET: told when it happens, and not for as long as it is so
 
 SWEEP = 256  # timers at which it is worth looking for dead ones
 
@@ -55,7 +56,9 @@ class Loop:
     def __init__(self) -> None:
         self._epoll = native.epoll()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._epoll.register(self._bell, READ)
+        # Told once for each ring, so that nobody has to read it. What it counts to is
+        # beyond any process's life.
+        self._epoll.register(self._bell, READ | ONCE)
         self._rung = False
         self._handlers: dict[int, Handler] = {}
         self._soon: collections.deque[Callable[[], None]] = collections.deque()
@@ -110,9 +113,7 @@ class Loop:
         handlers = self._handlers
         while True:
             for fd, events in poll(self._wait(), 1024):
-                if fd == self._bell:
-                    os.eventfd_read(fd)
-                elif (handler := handlers.get(fd)) is not None:
+                if (handler := handlers.get(fd)) is not None:
                     try:
                         if confirmed := self._confirm(fd, events):
                             handler(confirmed)

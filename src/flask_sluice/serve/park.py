@@ -98,19 +98,7 @@ def why_not(
             f"a middleware of {module} stands between the app and the server and may"
             ' rewrite bodies; if it does not, set SLUICE_PARK = "always"'
         )
-    return _self_check(connection)
-
-
-def _self_check(connection: Connection) -> str | None:
-    try:
-        with contextlib.closing(connection.copy()) as sock:
-            if sock.type != socket.SOCK_STREAM:
-                return "its socket is not a stream"
-            if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                return "its socket is the one that listens"
-    except OSError as error:
-        return f"its socket can't be copied ({error})"
-    return _rehearse()
+    return connection.fault or _rehearse()
 
 
 @functools.cache
@@ -120,7 +108,7 @@ def _rehearse() -> str | None:
     with client, server:
         client.setblocking(False)
         try:
-            mine = Connection(server.fileno(), plain=True).take()
+            mine = Connection(server, plain=True).take()
             with contextlib.closing(mine):
                 with contextlib.suppress(OSError):
                     os.write(server.fileno(), b"lost")
@@ -188,7 +176,6 @@ class Parked:
         self._ending = False  # all that is missing is in _pending
         self._timer: Timer | None = None
         self._loop: Loop = loop()
-        sock.setblocking(False)
         keep_alive(sock)
         _limit_unsent(sock, feed)
         if not chunked:
@@ -278,7 +265,7 @@ class Parked:
     def _send(self, data: bytes) -> None:
         assert self._sock is not None
         try:
-            sent = self._sock.send(data)
+            sent = self._sock.send(data, socket.MSG_DONTWAIT)
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -293,7 +280,7 @@ class Parked:
         if pending is None or self._sock is None:
             return
         try:
-            sent = self._sock.send(pending)
+            sent = self._sock.send(pending, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
         except OSError:
@@ -351,6 +338,6 @@ def _close(sock: native.RawSocket, outcome: Outcome) -> None:
             sock.shutdown(socket.SHUT_WR)
             # Unread bytes (a next request, already sent) would turn the close into
             # a reset, and that could overtake the last bytes sent.
-            while sock.recv(65536):
+            while sock.recv(65536, socket.MSG_DONTWAIT):
                 pass
     sock.close()

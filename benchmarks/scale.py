@@ -87,11 +87,11 @@ FULL = Scale(
     export_few_rows=100_000,
     export_many_rows=5_000_000,
     export_first_bytes=8,
-    event_rounds=2,
+    event_rounds=3,
     event_clients=10_000,
     event_few_clients=1_000,
     event_wire_events=4_000,
-    video_rounds=2,
+    video_rounds=3,
     video_viewers=(10, 100, 300),
     video_seconds=10.0,
 )

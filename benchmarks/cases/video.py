@@ -23,7 +23,9 @@ MB go through loopback each second, and the client has its share of that. The
 tutorials' design has a thread, or a greenlet, for each viewer; ours has 8 threads in
 all. "Least" is the viewer that got the fewest. CPU is of one core. "Stopped" is how
 long the camera is still read after the last viewer has left; ours has a grace of two
-seconds. In brackets the smallest and the largest round."""
+seconds. A round of zeros is one in which the tutorials' camera thread died because a
+viewer came while it went through the others. In brackets the smallest and the largest
+round."""
 
 PATIENCE = 20.0
 GRACE = 2.0

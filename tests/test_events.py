@@ -24,8 +24,6 @@ from flask_sluice.testing import StreamClient
 from flask_sluice.typing import flush
 from helpers import PATIENCE, Finishes, make_app, until
 
-ACCEPT = {"Accept": "text/event-stream"}
-
 
 def serve(view: Callable[[], Response], **config: Any) -> Flask:
     """Give an app with *view* at /events."""
@@ -192,19 +190,20 @@ def _full_channel() -> tuple[Flask, Channel]:
     return serve(lambda: stream_events(channel)), channel
 
 
+@pytest.mark.parametrize("accept", ["text/event-stream", "*/*", None])
 @pytest.mark.parametrize("full", [_full_process, _full_channel])
-def test_one_too_many_is_asked_to_come_back(full: Any) -> None:
+def test_one_too_many_is_asked_to_come_back(full: Any, accept: str | None) -> None:
     """A browser by 200, a time and the end, since after a 503 it never would."""
     app, channel = full()
     with StreamClient(app).stream("/events") as arrivals:
         arrivals.read_until(b"\n\n")
         other = app.test_client()
-        refused = other.get("/events", headers=ACCEPT)
+        refused = other.get("/events", headers={"Accept": accept} if accept else {})
         assert refused.status_code == 200
         assert refused.headers["Content-Type"] == "text/event-stream"
         (retry,) = re.findall(rb"^retry: (\d+)\n\n\Z", refused.data, re.MULTILINE)
         assert 5_000 <= int(retry) <= 15_000
-        plain = other.get("/events")
+        plain = other.get("/events", headers={"Accept": "application/json"})
         assert plain.status_code == 503
         assert plain.headers["Retry-After"]
         assert channel.subscribers == 1
@@ -372,10 +371,11 @@ def test_outside_a_request() -> None:
         stream_events(Channel("c"))
 
 
-def test_too_many_is_raised_to_whoever_is_no_browser() -> None:
+def test_too_many_is_raised_to_whoever_wants_no_events() -> None:
     """So that an error handler may answer."""
     channel = Channel("c", limit=1)
     feed = channel.subscribe()
-    with make_app().test_request_context(), pytest.raises(TooManyStreamsError):
+    request = make_app().test_request_context(headers={"Accept": "application/json"})
+    with request, pytest.raises(TooManyStreamsError):
         stream_events(channel)
     feed.close()

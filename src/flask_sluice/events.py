@@ -76,8 +76,8 @@ def stream_events(
     :raises OutsideRequestError: no request is being handled.
     :raises ArgumentError: an argument can't be used.
     :raises BodyTypeError: a source is neither a channel nor iterable.
-    :raises TooManyStreamsError: a limit is reached, and the client doesn't say that it
-        accepts `text/event-stream`; one that does is asked to come back.
+    :raises TooManyStreamsError: a limit is reached, and the client says that it accepts
+        no `text/event-stream`; any other is asked to come back.
     """
     state = requested_state("stream_events()")
     check(heartbeat, retry, conflate)
@@ -100,7 +100,8 @@ def stream_events(
             feed = _own(cast("Own | Callable[[], Own]", sources[0]), retry, heartbeat)
         return _begun(state, feed)
     except TooManyStreamsError:
-        if MIMETYPE not in flask_request.headers.get("Accept", ""):
+        accepted = flask_request.accept_mimetypes
+        if accepted and not accepted[MIMETYPE]:
             raise
         return _full()
 

@@ -252,8 +252,9 @@ def test_a_full_server_asks_to_come_back(
     """By 200 and `retry`, because a browser never comes back after a 503."""
     server = launch(row, config={"SLUICE_MAX_STREAMS": 1})
     with readers(server.port, f"/events/{key}", 1):
-        accept = [("Accept", "text/event-stream")]
-        answer = fetch(server.port, f"/events/{key}", headers=accept)
-        assert (answer.status, answer.ending) == (200, WHOLE)
-        assert re.fullmatch(rb": full\nretry: \d+\n\n", answer.body)
-        assert fetch(server.port, f"/events/{key}").status == 503
+        for accept in ([("Accept", "text/event-stream")], []):
+            answer = fetch(server.port, f"/events/{key}", headers=accept)
+            assert (answer.status, answer.ending) == (200, WHOLE)
+            assert re.fullmatch(rb": full\nretry: \d+\n\n", answer.body)
+        json = [("Accept", "application/json")]
+        assert fetch(server.port, f"/events/{key}", headers=json).status == 503

@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 
-from flask_sluice.serve.loop import HALF, READ, WRITE, Loop, loop
+from flask_sluice.serve.loop import HALF, READ, WRITE, Loop, Timer, loop
 from helpers import PATIENCE, until
 
 
@@ -109,13 +109,19 @@ def test_a_timer_that_was_called_off_does_not_run() -> None:
     ran: list[str] = []
     done = threading.Event()
     running = loop()
-    off = running.call_later(0.01, lambda: ran.append("off"))
-    on = running.call_later(0.01, lambda: ran.append("on"))
-    running.call_later(0.03, done.set)
-    off.cancel()
-    off.cancel()
+    timers: list[Timer] = []
+
+    def schedule() -> None:
+        # On the loop's thread, so that none can run before it is called off.
+        off = running.call_later(0.01, lambda: ran.append("off"))
+        timers.append(running.call_later(0.01, lambda: ran.append("on")))
+        running.call_later(0.03, done.set)
+        off.cancel()
+        off.cancel()
+
+    running.call_soon(schedule)
     assert done.wait(PATIENCE)
-    on.cancel()
+    timers[0].cancel()
     assert ran == ["on"]
 
 

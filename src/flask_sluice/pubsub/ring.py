@@ -183,13 +183,17 @@ class Ring:
         """Tell whether the newest of each key that came after *cursor* is here."""
         return self._forgotten <= cursor <= self.head
 
-    def read(self, cursor: int) -> tuple[int, bytes]:
+    def read(self, cursor: int) -> tuple[int, bytes] | None:
         """Give some of what came after *cursor*, and the cursor after that.
 
-        The very same bytes for everyone who is at that place.
+        The very same bytes for everyone who is at that place. None if not all of it is
+        here.
         """
-        if self.head - cursor == 1:
-            return self.head, self._entries[-1].block
+        entries = self._entries
+        if self.head - cursor == 1 and entries:
+            return self.head, entries[-1].block
+        if not self.has(cursor):
+            return None
         joined = self._joins.get(cursor)
         if joined is None:
             blocks = [entry.block for entry in self.after(cursor)]

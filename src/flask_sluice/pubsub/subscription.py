@@ -177,10 +177,11 @@ class Subscription(Beating):
                 wake()
             return
         has_news = False
-        for index, channel in enumerate(self._channels):
-            cursor = self._at(index)
-            with channel.ring.lock:
-                if channel.ring.head == cursor:
+        cursors = self._cursors or (self._cursor,)
+        for channel, cursor in zip(self._channels, cursors, strict=True):
+            ring = channel.ring
+            with ring.lock:
+                if ring.head == cursor:
                     channel.waiting.add(self)
                 else:
                     has_news = True
@@ -252,11 +253,12 @@ class Subscription(Beating):
             cursor = self._cursor
             if cursor == ring.head or self._end == b"":
                 return b""
-            if ring.has(cursor):
-                self._cursor, data = ring.read(cursor)
-                return data
-        self._overtaken(0)
-        return b""
+            found = ring.read(cursor)
+        if found is None:
+            self._overtaken(0)
+            return b""
+        self._cursor, data = found
+        return data
 
     def _pick(self, index: int) -> bytes:
         ring = self._channels[index].ring

@@ -17,6 +17,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from .. import native
 
@@ -35,6 +36,13 @@ ONCE = 1 << 31  # EPOLLET: told when it happens, and not for as long as it is so
 SWEEP = 256  # timers at which it is worth looking for dead ones
 
 Handler = Callable[[int], None]
+
+
+class Looker(Protocol):
+    """Somebody for whom there may be news."""
+
+    def look(self) -> None:
+        """Look. On the loop's thread."""
 
 
 class Timer:
@@ -62,6 +70,7 @@ class Loop:
         self._rung = False
         self._handlers: dict[int, Handler] = {}
         self._soon: collections.deque[Callable[[], None]] = collections.deque()
+        self._woken: collections.deque[Looker] = collections.deque()
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         self._sweep_at = SWEEP
@@ -72,8 +81,21 @@ class Loop:
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Run *callback* on the loop's thread."""
         self._soon.append(callback)
+        self._ring()
+
+    def wake(self, looker: Looker) -> None:
+        """Have *looker* look.
+
+        As `call_soon(looker.look)`, but that would make an object for each of the ten
+        thousand who are woken at once, and have the garbage collector go through them.
+        """
+        self._woken.append(looker)
+        if not self._rung:
+            self._ring()
+
+    def _ring(self) -> None:
         # One write to the bell however many callers there are: the loop clears the
-        # flag before it looks at the queue, so nothing is missed.
+        # flag before it looks at the queues, so nothing is missed.
         if not self._rung:
             self._rung = True
             os.eventfd_write(self._bell, 1)
@@ -136,7 +158,7 @@ class Loop:
         return events
 
     def _wait(self) -> float:
-        if self._soon:
+        if self._soon or self._woken:
             return 0
         timers = self._timers
         while timers and timers[0][2].callback is None:
@@ -158,6 +180,12 @@ class Loop:
         for _ in range(len(soon)):
             try:
                 soon.popleft()()
+            except Exception as error:
+                self._complain(error)
+        woken = self._woken
+        for _ in range(len(woken)):
+            try:
+                woken.popleft().look()
             except Exception as error:
                 self._complain(error)
 

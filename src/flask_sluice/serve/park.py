@@ -191,7 +191,7 @@ class Parked:
             return
         self._loop.add(sock.fileno(), self._events(), self)
         self._stream.on_interrupt(self)
-        self._pump()
+        self.look()
 
     # What happens to it.
 
@@ -200,13 +200,7 @@ class Parked:
         if events:
             self._event(events)
         else:
-            self._loop.call_soon(self._look)
-
-    def _look(self) -> None:
-        if self._stream.verdict is not None:
-            self._end(self._stream.verdict)
-        else:
-            self._pump()
+            self._loop.wake(self)
 
     def _event(self, events: int) -> None:
         if events & ERROR:
@@ -227,7 +221,12 @@ class Parked:
         if self._sock is not None and self._stream.chunks == sent:
             self._stream.stop("left")
 
-    def _pump(self) -> None:
+    def look(self) -> None:
+        """Send what is new, or end."""
+        stream = self._stream
+        if stream.verdict is not None:
+            self._end(stream.verdict)
+            return
         if self._sock is None or self._pending is not None:
             return
         feed = self._feed
@@ -238,10 +237,8 @@ class Parked:
                 return
             if data:
                 out = self._pipeline.push(data)
-                self._stream.count(len(data), len(out))
-                if out:
-                    self._send(_frame(out) if self._chunked else out)
-                if self._is_stuck():
+                stream.count(len(data), len(out))
+                if out and not self._send(_frame(out) if self._chunked else out):
                     return
             # Once a turn, and then it is the others' one. Mostly there is nothing
             # more, and to be told so by a second take() is a tenth of the work.
@@ -249,20 +246,18 @@ class Parked:
         except Exception as error:
             self._end("failed", error)
 
-    def _is_stuck(self) -> bool:
-        return self._pending is not None or self._stream.verdict is not None
-
     def _finish(self) -> None:
         out = self._pipeline.finish()
         self._stream.count(0, len(out))
         self._ending = True
-        self._send(_frame(out) + LAST_CHUNK if self._chunked else out)
-        if not self._is_stuck():
+        is_sent = self._send(_frame(out) + LAST_CHUNK if self._chunked else out)
+        if is_sent and self._stream.verdict is None:
             self._end("complete")
 
     # Writing.
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes) -> bool:
+        """Send it; False if some is left, or nobody is there any more."""
         assert self._sock is not None
         try:
             sent = self._sock.send(data, socket.MSG_DONTWAIT)
@@ -270,10 +265,12 @@ class Parked:
             sent = 0
         except OSError:
             self._stream.stop("left")
-            return
-        if sent < len(data):
-            self._pending = memoryview(data)[sent:]
-            self._watch()
+            return False
+        if sent == len(data):
+            return True
+        self._pending = memoryview(data)[sent:]
+        self._watch()
+        return False
 
     def _send_pending(self) -> None:
         pending = self._pending
@@ -292,7 +289,7 @@ class Parked:
             if self._ending:
                 self._end("complete")
             else:
-                self._pump()
+                self.look()
 
     def _events(self) -> int:
         events = 0 if self._half_close == "stay" else HALF

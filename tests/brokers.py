@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from needs import program
+from ports import free_port
 
 READY = 10.0  # seconds
 
@@ -38,9 +39,7 @@ class RedisServer:
         self._folder = folder
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:

@@ -18,7 +18,8 @@ from browser.dom import holds, shows
 from browser.stage import data_heard, listen
 from helpers import PATIENCE, until
 from needs import needs
-from servers.harness import SOURCE, free_port, running, workplace
+from ports import free_port
+from servers.harness import SOURCE, running, workplace
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

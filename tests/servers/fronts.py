@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from needs import program
-from servers.harness import await_port, free_port, running, workplace
+from ports import free_port
+from servers.harness import await_port, running, workplace
 from servers.interim import make_certificate
 
 APACHE = """

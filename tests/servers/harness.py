@@ -28,6 +28,8 @@ from typing import Any
 
 import psutil
 
+from ports import free_port
+
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parents[1] / "src"
 START_SECONDS = 30.0
@@ -283,13 +285,6 @@ class Server:
         url = f"http://127.0.0.1:{self.port}/ping"
         with urllib.request.urlopen(url, timeout=timeout) as reply:
             return dict(json.load(reply))
-
-
-def free_port() -> int:
-    """Give a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def await_port(

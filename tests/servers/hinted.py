@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from needs import program
-from servers.harness import BY_NAME, await_port, free_port, running, workplace
+from ports import free_port
+from servers.harness import BY_NAME, await_port, running, workplace
 from servers.interim import Came, Look, make_certificate
 from servers.proxies import NGINX
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from needs import program
-from servers.harness import await_port, free_port, running, workplace
+from ports import free_port
+from servers.harness import await_port, running, workplace
 
 NGINX = """
 daemon off;

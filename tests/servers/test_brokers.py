@@ -18,6 +18,7 @@ from flask_sluice.pubsub import Hub
 from following import RESET, Publisher, uncovered
 from helpers import PATIENCE, until
 from needs import needs
+from ports import free_port
 from reading import blocks, ids
 from servers.client import Client, fetch
 from servers.harness import (
@@ -25,7 +26,6 @@ from servers.harness import (
     SOURCE,
     START_SECONDS,
     Row,
-    free_port,
     running,
     workplace,
 )

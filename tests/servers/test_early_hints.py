@@ -8,7 +8,8 @@ from typing import NamedTuple
 import pytest
 
 from needs import needs
-from servers.harness import BY_NAME, free_port, workplace
+from ports import free_port
+from servers.harness import BY_NAME, workplace
 from servers.hinted import Early, check, serving, tls_nginx
 from servers.interim import Came, Look, make_certificate, over_http1, over_http2
 

@@ -31,12 +31,12 @@ from python_calamine import CalamineWorkbook
 
 from helpers import until
 from needs import needs
+from ports import free_port
 from servers.client import CUT, RESET, WHOLE, Answer, curl, fetch, opened
 from servers.harness import (
     BY_NAME,
     START_SECONDS,
     Server,
-    free_port,
     running,
     workplace,
 )

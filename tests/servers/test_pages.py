@@ -16,13 +16,13 @@ import pytest
 import zstandard
 
 from needs import needs
+from ports import free_port
 from servers.client import CUT, RESET, WHOLE, Client, curl, fetch, opened
 from servers.harness import (
     BY_NAME,
     START_SECONDS,
     Row,
     Server,
-    free_port,
     running,
     workplace,
 )

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from needs import needs, program
-from servers.harness import BY_NAME, await_port, free_port, running, workplace
+from ports import free_port
+from servers.harness import BY_NAME, await_port, running, workplace
 from servers.proxies import NGINX
 
 pytestmark = needs("nginx", "nghttp", "openssl", "gunicorn")

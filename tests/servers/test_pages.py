@@ -538,7 +538,7 @@ def test_aborted_pages_leave_nothing(
     # Few, so that all there may be are there before the counting begins.
     config = {"SLUICE_DEFER_WORKERS": 16, "ASGI_THREADS": 8}
     server = launch(row, threads=8, config=config)
-    abort_pages(server, key, 1000)
+    abort_pages(server, key, 2000)
     before = settled(server)
     abort_pages(server, key, ABORTED[row.name])
     after = settled(server)
